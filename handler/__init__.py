@@ -1,0 +1,1 @@
+"""The Lambda package: a DynamoDB stream in, a Momento cache kept true."""
