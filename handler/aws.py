@@ -1,0 +1,106 @@
+"""AWS behind its two seams: the secret that holds the API key, and the table that lists are rebuilt from."""
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+import msgspec
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from aws_lambda_powertools.utilities.parameters.secrets import SecretsProvider
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from handler.attributes import AttributeValue
+from handler.cache import CacheError, Page
+from handler.settings import Momento, RebuildFrom, Table
+
+CONNECT_TIMEOUT_SECONDS = 1
+READ_TIMEOUT_SECONDS = 3
+ATTEMPTS = 2
+REQUEST_SECONDS = ATTEMPTS * (CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS) + 1.0
+"""The longest that one request takes, with a second for the pause between the attempts."""
+
+_CONFIG = Config(
+    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+    read_timeout=READ_TIMEOUT_SECONDS,
+    retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+)
+
+
+class SecretKey:
+    """The Momento API key, kept in Secrets Manager."""
+
+    fetch_seconds = REQUEST_SECONDS
+
+    def __init__(self, momento: Momento) -> None:
+        self._momento = momento
+        self._secrets = SecretsProvider(boto_config=_CONFIG)
+
+    def fetch(self) -> str:
+        """Fetch the present key.
+
+        Raises:
+            CacheError: the secret can not be read, or does not hold a key; the message names the input to fix.
+        """
+        try:
+            secret: object = self._secrets.get(self._momento.secret_arn, force_fetch=True)
+        except GetParameterError as error:
+            raise CacheError(f"momento.secret_arn: the secret can not be read: {error}") from error
+        field = self._momento.secret_json_key
+        if field is not None:
+            try:
+                secret = msgspec.json.decode(str(secret), type=dict[str, object]).get(field)
+            except msgspec.DecodeError:
+                # Not the cause: it could quote the secret.
+                raise CacheError(
+                    "momento.secret_json_key: the secret is not a JSON object: leave the input out, or store one"
+                ) from None
+        if not isinstance(secret, str) or not secret.strip():
+            raise CacheError(
+                "momento.secret_arn: the secret holds no text: store the API key there"
+                if field is None
+                else f'momento.secret_json_key: the secret\'s JSON has no text "{field}": name the field with the key'
+            )
+        return secret.strip()
+
+
+class DynamoTable:
+    """The table whose stream is read."""
+
+    request_seconds = REQUEST_SECONDS
+
+    def __init__(self, table: Table) -> None:
+        self._name = table.name
+        self._client = boto3.client("dynamodb", config=_CONFIG)
+
+    async def query(
+        self, source: RebuildFrom, condition: Mapping[str, AttributeValue], after: Mapping[str, AttributeValue] | None
+    ) -> Page:
+        """Read one page of an index, or of the table itself, consistently."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": " AND ".join(f"#k{n} = :k{n}" for n in range(len(condition))),
+            "ExpressionAttributeNames": {f"#k{n}": name for n, name in enumerate(condition)},
+            "ExpressionAttributeValues": {f":k{n}": _for_boto3(value) for n, value in enumerate(condition.values())},
+        }
+        if source.index_name is None:
+            request["ConsistentRead"] = True
+        else:
+            request["IndexName"] = source.index_name
+        if after is not None:
+            request["ExclusiveStartKey"] = after
+        try:
+            answer = await asyncio.to_thread(lambda: self._client.query(**request))
+        except ClientError as error:
+            # The code, not the message: that may quote the item's values.
+            raise CacheError(f"rebuild_from: the query failed: {error.response['Error']['Code']}") from error
+        except BotoCoreError as error:
+            raise CacheError(f"rebuild_from: the query failed: {type(error).__name__}") from error
+        return Page(answer["Items"], answer.get("LastEvaluatedKey"))
+
+
+def _for_boto3(value: AttributeValue) -> AttributeValue:
+    """A value of a Lambda event as boto3 wants it: there binary is base64 text, here bytes."""
+    return {"B": base64.b64decode(value["B"])} if "B" in value else value

@@ -1,0 +1,44 @@
+"""The Lambda function: made once for each execution environment, then called with every batch."""
+
+import asyncio
+import os
+import sys
+import time
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from handler.aws import DynamoTable, SecretKey
+from handler.momento_cache import MomentoCache
+from handler.pipeline import process
+from handler.settings import load
+
+REPORT_SECONDS = 0.5
+"""What is kept of the invocation's time to report what came of it."""
+
+logger = Logger(stream=sys.stderr)
+metrics = Metrics()
+settings = load(os.environ)
+table = DynamoTable(settings.table)
+cache = MomentoCache(settings.momento, SecretKey(settings.momento))
+runner = asyncio.Runner()
+runner.run(cache.connect())
+
+
+@metrics.log_metrics(capture_cold_start_metric=True)
+@logger.inject_lambda_context
+def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
+    """Bring the cache up to a batch.
+
+    Returns:
+        Lambda's partial batch response: the record to retry from, or none.
+    """
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - REPORT_SECONDS
+    outcome = runner.run(process(event, settings, cache, table, clock=time.monotonic, deadline=deadline))
+    log = logger.error if outcome.log["failed"] else logger.info
+    log("batch", extra=dict(outcome.log))
+    for name, value in outcome.metrics.items():
+        metrics.add_metric(name, MetricUnit.Seconds if name == "PropagationDelay" else MetricUnit.Count, value)
+    return dict(outcome.response)

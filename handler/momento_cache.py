@@ -1,0 +1,166 @@
+"""Momento behind the seam of `cache.py`: the SDK, and the two requests it lacks over its own connection."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Protocol
+
+import grpc
+from momento import CacheClientAsync, Configurations, CredentialProvider
+from momento.errors import MomentoErrorCode, SdkException, convert_error
+from momento.internal.services import Service
+from momento.responses import CacheSetIfNotExists
+from momento_wire_types import cacheclient_pb2 as wire
+
+from handler.cache import CacheError, Entry, UnauthenticatedError
+from handler.settings import Momento
+
+CONNECT_TIMEOUT = timedelta(seconds=5)
+ATTEMPTS = 4
+"""The first one and the SDK's retries, each with the whole client timeout."""
+
+
+class Key(Protocol):
+    """Where the API key comes from."""
+
+    fetch_seconds: float
+    """The longest that fetch() takes."""
+
+    def fetch(self) -> str:
+        """Fetch the present key. Raises CacheError where that fails. Blocks."""
+
+
+class MomentoCache:
+    """A Momento cache, reached over one connection.
+
+    Attributes:
+        request_seconds: the longest that one request takes, its retries included.
+        renew_seconds: the longest that renew() takes.
+    """
+
+    def __init__(self, momento: Momento, key: Key) -> None:
+        self._momento = momento
+        self._key = key
+        self._configuration = Configurations.Lambda.latest()
+        deadline = self._configuration.get_transport_strategy().get_grpc_configuration().get_deadline()
+        self._timeout_seconds = deadline.total_seconds()
+        self._metadata = grpc.aio.Metadata(("cache", momento.cache_name))
+        self._retired: list[CacheClientAsync] = []
+        self.request_seconds = ATTEMPTS * self._timeout_seconds
+        self.renew_seconds = key.fetch_seconds + CONNECT_TIMEOUT.total_seconds()
+
+    async def connect(self) -> None:
+        """Fetch the API key and connect.
+
+        Raises:
+            CacheError: the key or Momento can not be reached; the message names the input to fix.
+        """
+        self._api_key = self._key.fetch()
+        await self._connect()
+
+    async def close(self) -> None:
+        """End every connection."""
+        for client in (*self._retired, self._client):
+            await client.__aexit__(None, None, None)
+
+    async def renew(self) -> None:
+        """Fetch the API key anew and go on with it."""
+        api_key = await asyncio.to_thread(self._key.fetch)
+        if api_key == self._api_key:
+            raise self._error(MomentoErrorCode.AUTHENTICATION_ERROR, "the secret still holds the same key")
+        self._api_key = api_key
+        # Requests with the old key may still be under way: closing its connection would cancel them.
+        self._retired.append(self._client)
+        await self._connect()
+
+    async def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        """Write a value."""
+        self._checked(await self._client.set(self._momento.cache_name, key, value, timedelta(seconds=ttl_seconds)))
+
+    async def delete(self, key: str) -> None:
+        """Take a value away."""
+        self._checked(await self._client.delete(self._momento.cache_name, key))
+
+    async def get_with_hash(self, key: str) -> Entry | None:
+        """Read a value, None where there is none."""
+        response = await self._call(self._stub.GetWithHash, wire._GetWithHashRequest(cache_key=key.encode()))
+        if response.WhichOneof("result") == "missing":
+            return None
+        return Entry(response.found.value, response.found.hash)
+
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bool:
+        """Write a value where the present one has the expected hash. Tells whether it did."""
+        request = wire._SetIfHashRequest(
+            cache_key=key.encode(),
+            cache_body=value,
+            ttl_milliseconds=ttl_seconds * 1000,
+            present_and_hash_equal={"hash_to_check": expected},
+        )
+        return bool((await self._call(self._stub.SetIfHash, request)).WhichOneof("result") == "stored")
+
+    async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> bool:
+        """Write a value where there is none. Tells whether it did."""
+        ttl = timedelta(seconds=ttl_seconds)
+        response = await self._client.set_if_not_exists(self._momento.cache_name, key, value, ttl)
+        return isinstance(self._checked(response), CacheSetIfNotExists.Stored)
+
+    async def remaining_ttl(self, key: str) -> float:
+        """Seconds until a value expires, 0 where there is none."""
+        response = await self._call(self._stub.ItemGetTtl, wire._ItemGetTtlRequest(cache_key=key.encode()))
+        return float(response.found.remaining_ttl_millis / 1000)
+
+    async def _connect(self) -> None:
+        try:
+            self._client = await CacheClientAsync.create(
+                self._configuration, self._credentials(), timedelta(days=1), CONNECT_TIMEOUT
+            )
+        except SdkException as error:
+            raise self._error(error.error_code, error.message) from error
+        # The SDK has no compare-and-set by hash. Its own channel adds the key, the retries and the agent's name.
+        self._stub = self._client._data_clients[0]._build_stub()
+
+    def _credentials(self) -> CredentialProvider:
+        endpoint = self._momento.endpoint
+        if endpoint is None:
+            return CredentialProvider.from_disposable_token(self._api_key)
+        host, colon, port = endpoint.partition(":")
+        if colon:
+            return CredentialProvider(self._api_key, host, host, host, int(port))
+        return CredentialProvider.from_api_key_v2(self._api_key, endpoint)
+
+    async def _call(self, method: Callable[..., Any], request: Any) -> Any:
+        try:
+            return await method(request, metadata=self._metadata, timeout=self._timeout_seconds)
+        except grpc.RpcError as error:
+            raise self._error_of(convert_error(error, Service.CACHE)) from error
+
+    def _checked(self, response: Any) -> Any:
+        """The SDK returns its errors: raise them."""
+        error = getattr(response, "inner_exception", None)
+        if error is not None:
+            raise self._error_of(error) from error
+        return response
+
+    def _error_of(self, error: SdkException) -> CacheError:
+        details = error.transport_details
+        metadata = details.grpc.metadata if details else None
+        reason = metadata.get("err", "") if metadata else ""
+        return self._error(error.error_code, str(reason))
+
+    def _error(self, code: MomentoErrorCode, reason: str) -> CacheError:
+        fix = {
+            MomentoErrorCode.NOT_FOUND_ERROR: (
+                f'momento.cache_name: there is no cache "{self._momento.cache_name}": create it, or name another'
+            ),
+            MomentoErrorCode.AUTHENTICATION_ERROR: (
+                "momento.secret_arn: Momento does not accept the API key in this secret: put a valid one there"
+            ),
+            MomentoErrorCode.PERMISSION_ERROR: (
+                "momento.secret_arn: the API key in this secret may not do this: "
+                f'give it read and write permission on the cache "{self._momento.cache_name}"'
+            ),
+            MomentoErrorCode.INVALID_ARGUMENT_ERROR: "Momento refuses the request",
+            MomentoErrorCode.LIMIT_EXCEEDED_ERROR: "Momento's limit is reached: have it raised, or send fewer changes",
+        }.get(code, "momento.endpoint: Momento does not answer: check the endpoint and the function's way to it")
+        kind = UnauthenticatedError if code is MomentoErrorCode.AUTHENTICATION_ERROR else CacheError
+        return kind(f"{fix} ({': '.join(filter(None, (code.name, reason)))})")

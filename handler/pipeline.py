@@ -1,0 +1,45 @@
+"""The way of a batch through the five steps: decode, coalesce, plan, apply, report."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from handler.cache import Cache, Table, apply
+from handler.changes import coalesce
+from handler.outcome import Outcome, report
+from handler.records import decode
+from handler.settings import Settings
+from handler.views import plan
+
+
+async def process(
+    event: Any,
+    settings: Settings,
+    cache: Cache,
+    table: Table,
+    *,
+    clock: Callable[[], float],
+    deadline: float,
+    now: Callable[[], float] = time.time,
+) -> Outcome:
+    """Bring the cache up to a batch.
+
+    Args:
+        event: what Lambda passes for a DynamoDB stream.
+        settings: the views.
+        cache: Momento.
+        table: where lists are rebuilt from.
+        clock: the time in seconds, from any start.
+        deadline: when the batch has to be done, by that clock.
+        now: seconds since the epoch, for the propagation delay.
+
+    Raises:
+        EventError: the event is not a batch of stream records.
+        SettingsError: the views do not fit the table's primary key, known from its records at the latest.
+    """
+    batch = decode(event)
+    if batch.changes:
+        settings.check_identity([name for name, _, _ in batch.changes[0].item])
+    planned = plan(coalesce(batch.changes), settings)
+    applied = await apply(planned.operations, cache, table, clock=clock, deadline=deadline)
+    return report(batch, planned.rejections, applied, now())

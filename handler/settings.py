@@ -1,0 +1,256 @@
+"""The function's settings: what Terraform hands over, typed, parsed and checked once, when the function starts."""
+
+import base64
+import binascii
+import gzip
+import zlib
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct, structs
+
+from handler.attributes import Path, Template
+from handler.patterns import Pattern
+
+MINIMUM_TTL_SECONDS = 300
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The message names the module's input and says the fix."""
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """The table whose stream is read.
+
+    Attributes:
+        name: its name.
+        key_attributes: its primary key, hash key first; None where only the stream is known.
+    """
+
+    name: str
+    key_attributes: tuple[str, ...] | None = None
+
+
+class Momento(Struct, frozen=True, forbid_unknown_fields=True):
+    """The cache, and how to reach it.
+
+    Attributes:
+        cache_name: the cache that holds the views.
+        secret_arn: the Secrets Manager secret that holds the API key.
+        secret_json_key: the field of the secret's JSON that is the API key; None: the whole secret is.
+        endpoint: the hostname for a v2 API key, `host:port` of a local server, or None where the key names it.
+    """
+
+    cache_name: str
+    secret_arn: str
+    secret_json_key: str | None = None
+    endpoint: str | None = None
+
+
+class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
+    """The query that fills a list which is not cached.
+
+    Attributes:
+        key_condition: key attribute to the value it must have, as a template over the item.
+        index_name: the index to query; None: the table itself, read consistently.
+    """
+
+    key_condition: dict[str, Template]
+    index_name: str | None = None
+
+
+class _View(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", kw_only=True):
+    """What both kinds of view have.
+
+    Attributes:
+        key: the cache key, a template over the item.
+        fields: output name to attribute path; None: the whole image.
+        where: which items the view shows; None: all.
+        unique: the author vouches that no two matching items share an entry (or a list's row).
+        ttl_seconds: how long an entry lives without a write; None: the module's.
+    """
+
+    key: Template
+    fields: dict[str, Path] | None = None
+    where: Pattern | None = None
+    unique: bool = False
+    ttl_seconds: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check what one attribute alone can not show."""
+        if self.fields is not None and not self.fields:
+            raise ValueError("`fields` is empty: name at least one, or leave it out for the whole item")
+        if self.ttl_seconds is not None and self.ttl_seconds < MINIMUM_TTL_SECONDS:
+            raise ValueError(f"`ttl_seconds` must be at least {MINIMUM_TTL_SECONDS}")
+
+    def named(self) -> Collection[str]:
+        """The attributes that tell the view's entries (or rows) apart."""
+        return self.key.names
+
+    def check_identity(self, key_attributes: Collection[str]) -> None:
+        """Check that two items can not share an entry (or a list's row).
+
+        Raises:
+            ValueError: they can, and the view does not say `unique = true`.
+        """
+        missing = [name for name in key_attributes if name not in self.named()]
+        if missing and not self.unique:
+            raise ValueError(
+                f"two items could share an entry, for the primary key's {', '.join(missing)} is not part of "
+                f"`{'member' if isinstance(self, ListView) else 'key'}`: add it, "
+                "or say `unique = true` if no two matching items do"
+            )
+
+
+class ItemView(_View, frozen=True, tag="item"):
+    """A view with one cached entry an item."""
+
+    def __post_init__(self) -> None:
+        """Check what one attribute alone can not show."""
+        super().__post_init__()
+        if not self.key.names:
+            raise ValueError('`key` has no placeholder, so all items would share one entry: write it like "{pk}"')
+
+
+class ListView(_View, frozen=True, tag="list", kw_only=True):
+    """A view with one cached JSON array for many items.
+
+    Attributes:
+        member: names a row, a template over the row's own fields.
+        order_by: the field that rows are sorted by; None: by member alone.
+        descending: whether the greatest comes first.
+        rebuild_from: fills a list that is not cached; None: an absent list stays absent.
+    """
+
+    member: Template
+    order_by: str | None = None
+    descending: bool = True
+    rebuild_from: RebuildFrom | None = None
+
+    def __post_init__(self) -> None:
+        """Check what one attribute alone can not show."""
+        super().__post_init__()
+        if not self.member.names:
+            raise ValueError('`member` has no placeholder, so all rows would be one: write it like "{id}"')
+        for name in self.member.names:
+            if self.fields is not None and name not in self.fields:
+                raise ValueError(f'`member` names "{name}", which is not one of the `fields`')
+        if self.order_by is not None and self.fields is not None and self.order_by not in self.fields:
+            raise ValueError(f'`order_by` names "{self.order_by}", which is not one of the `fields`')
+        for attribute, template in (self.rebuild_from.key_condition if self.rebuild_from else {}).items():
+            for name in template.names:
+                if name not in self.key.names:
+                    raise ValueError(
+                        f'`rebuild_from.key_condition.{attribute}` uses "{name}", which `key` does not hold: '
+                        "one list would be filled from several partitions"
+                    )
+
+    def source(self, field: str) -> Path:
+        """Where the value of a row's field is within the item."""
+        return Path(field) if self.fields is None else self.fields[field]
+
+    def named(self) -> Collection[str]:
+        """The attributes that tell the view's rows apart."""
+        return [str(path.steps[0]) for path in map(self.source, self.member.names) if len(path.steps) == 1]
+
+
+View = ItemView | ListView
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that the function is told.
+
+    Attributes:
+        table: the table whose stream is read.
+        momento: the cache.
+        views: view name to view; at least one.
+        key_prefix: stands before every cache key; parse() has put it into the views' keys.
+        ttl_seconds: how long an entry lives without a write, where its view says nothing.
+    """
+
+    table: Table
+    momento: Momento
+    views: dict[str, View]
+    key_prefix: str = ""
+    ttl_seconds: int = 86_400
+
+    def check_identity(self, key_attributes: Collection[str]) -> None:
+        """Check every view against the table's primary key.
+
+        Raises:
+            SettingsError: two items could share an entry of a view.
+        """
+        for name, view in self.views.items():
+            try:
+                view.check_identity(key_attributes)
+            except ValueError as error:
+                raise SettingsError(f"views.{name}: {error}") from error
+
+    def __post_init__(self) -> None:
+        """Check what one attribute alone can not show."""
+        if not self.views:
+            raise ValueError("`views` is empty: add one")
+        if self.ttl_seconds < MINIMUM_TTL_SECONDS:
+            raise ValueError(f"`ttl_seconds` must be at least {MINIMUM_TTL_SECONDS}")
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Read the settings from the function's environment.
+
+    Args:
+        environment: its `SETTINGS` holds the base64 text of gzipped JSON, to fit Lambda's 4 KB.
+
+    Raises:
+        SettingsError: there are none, or they are wrong; the message names the input.
+    """
+    try:
+        document = gzip.decompress(base64.b64decode(environment["SETTINGS"], validate=True))
+    except KeyError:
+        raise SettingsError("the environment variable SETTINGS is missing: deploy with the Terraform module") from None
+    except (binascii.Error, OSError, EOFError, zlib.error) as error:
+        raise SettingsError(f"the environment variable SETTINGS is not base64 of gzip: {error}") from error
+    return parse(document)
+
+
+def parse(document: bytes) -> Settings:
+    """Read the settings from their JSON.
+
+    Raises:
+        SettingsError: they are wrong; the message names the input.
+    """
+    try:
+        settings = _SETTINGS.decode(document)
+    except msgspec.ValidationError as error:
+        for name, view in _VIEWS.decode(document).views.items():
+            try:
+                _VIEW.decode(view)
+            except msgspec.ValidationError as cause:
+                raise SettingsError(f"views.{name}: {cause}") from cause
+        raise SettingsError(str(error)) from error
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"the settings are not JSON: {error}") from error
+    if settings.table.key_attributes is not None:
+        settings.check_identity(settings.table.key_attributes)
+    views = {
+        name: structs.replace(view, key=view.key.prefixed(settings.key_prefix)) for name, view in settings.views.items()
+    }
+    return structs.replace(settings, views=views)
+
+
+class _Views(Struct):
+    """The views, each left as it is, so that an error can name its view."""
+
+    views: dict[str, Raw] = {}
+
+
+def _from_json(kind: type, value: Any) -> Any:
+    if kind is not Pattern and not isinstance(value, str):
+        raise ValueError("a string is expected")
+    return kind(value)
+
+
+_SETTINGS = msgspec.json.Decoder(Settings, dec_hook=_from_json, float_hook=Decimal)
+_VIEW: msgspec.json.Decoder[View] = msgspec.json.Decoder(View, dec_hook=_from_json, float_hook=Decimal)
+_VIEWS = msgspec.json.Decoder(_Views)

@@ -1,0 +1,209 @@
+"""Plan: what a batch's net changes mean for the cache, as the fewest operations that say it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+from msgspec import Raw, Struct
+
+from handler.attributes import AttributeValue, Image, encode, text
+from handler.changes import NetChange
+from handler.records import Rejection, item_hash
+from handler.settings import ItemView, ListView, Settings, View
+
+Row = Mapping[str, Raw]
+"""One row of a list, or one item's JSON: field name to encoded value."""
+
+
+MAXIMUM_BYTES = 5_000_000
+"""Momento's limit for one value, 5 MB, which leaves room for the key in the same 5,243,000 byte message."""
+
+
+class SetEntry(Struct, frozen=True):
+    """Write an item's entry.
+
+    Attributes:
+        view: the view's name.
+        key: the cache key.
+        lowest: the lowest sequence number that the operation stands for.
+        value: JSON.
+        ttl_seconds: how long the entry lives.
+    """
+
+    view: str
+    key: str
+    lowest: int
+    value: bytes
+    ttl_seconds: int
+
+
+class DeleteEntry(Struct, frozen=True):
+    """Take an item's entry away.
+
+    Attributes:
+        view: the view's name.
+        key: the cache key.
+        lowest: the lowest sequence number that the operation stands for.
+    """
+
+    view: str
+    key: str
+    lowest: int
+
+
+class UpdateList(Struct, frozen=True):
+    """Bring a list up to date.
+
+    Attributes:
+        view: the view's name.
+        key: the cache key.
+        lowest: the lowest sequence number that the operation stands for.
+        ttl_seconds: how long the list lives.
+        definition: the view.
+        edits: member to its row; None: the row goes.
+        condition: what the view's `rebuild_from` asks its index for; None where the view has none.
+    """
+
+    view: str
+    key: str
+    lowest: int
+    ttl_seconds: int
+    definition: ListView
+    edits: Mapping[str, Row | None]
+    condition: Mapping[str, AttributeValue] | None
+
+
+Operation = SetEntry | DeleteEntry | UpdateList
+
+
+class Plan(Struct, frozen=True):
+    """What to do.
+
+    Attributes:
+        operations: one for each cache key, lowest sequence number first.
+        rejections: what can not be done, and why.
+    """
+
+    operations: tuple[Operation, ...]
+    rejections: tuple[Rejection, ...]
+
+
+class _Draft(Struct):
+    """An operation in the making.
+
+    Attributes:
+        view: the view's name.
+        lowest: the lowest sequence number so far.
+        writes: row to the last write of it, with its sequence number; the row of an item's entry is "".
+        condition: what a rebuild would ask for.
+    """
+
+    view: str
+    lowest: int
+    writes: dict[str, tuple[int, Row | None]]
+    condition: Mapping[str, AttributeValue] | None
+
+
+def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
+    """Plan the operations that bring every view up to the last image of every item.
+
+    Where one item leaves a key (or row) and another takes it, the last sequence number wins. An item that one view
+    can not show is rejected for that view alone.
+    """
+    drafts: dict[str, _Draft] = {}
+    rejections: list[Rejection] = []
+    for change in changes:
+        for name, view in settings.views.items():
+            try:
+                _draft(drafts, name, view, change)
+            except ValueError as error:
+                rejections.append(Rejection(change.lowest, str(error), item_hash(change.item), name))
+    operations = sorted(
+        (_operation(key, draft, settings) for key, draft in drafts.items()),
+        key=lambda operation: operation.lowest,
+    )
+    return Plan(tuple(operations), tuple(rejections))
+
+
+def row_of(view: View, image: Image) -> Row:
+    """What a view shows of an item. Absent attributes are left out.
+
+    Raises:
+        AttributeValueError: the item holds a value that DynamoDB does not write.
+    """
+    if view.fields is None:
+        return {name: encode(value) for name, value in image.items()}
+    found = ((name, path.lookup(image)) for name, path in view.fields.items())
+    return {name: encode(value) for name, value in found if value is not None}
+
+
+def place_of(view: View, image: Image | None) -> tuple[str, str] | None:
+    """Where a view shows an item: the cache key, and the row's member ("" for an item view).
+
+    None: nowhere, for the item does not match, or lacks an attribute of the key or member.
+    """
+    if image is None or (view.where is not None and not view.where.matches(image)):
+        return None
+    key = view.key.of(image)
+    if key is None or isinstance(view, ItemView):
+        return None if key is None else (key, "")
+    member = view.member.fill(text(view.source(name).lookup(image)) for name in view.member.names)
+    return None if member is None else (key, member)
+
+
+def _draft(drafts: dict[str, _Draft], name: str, view: View, change: NetChange) -> None:
+    """Add to the drafts what one item's changes mean for one view, or nothing if that can not be told."""
+    last_image = change.changes[-1].after
+    writes: dict[tuple[str, str], tuple[int, Row | None]] = {}
+    conditions: dict[str, Mapping[str, AttributeValue] | None] = {}
+    place: tuple[str, str] | None = None
+    for sequence_number, image in _images(change):
+        now = place_of(view, image)
+        if image is not None and now is not None:
+            conditions[now[0]] = _condition(view, image)
+        if place is not None and place != now:
+            writes[place] = (sequence_number, None)
+        place = now
+    if place is not None and last_image is not None:
+        writes[place] = (change.changes[-1].sequence_number, row_of(view, last_image))
+    for key, _ in writes:
+        if not key:
+            raise ValueError("the cache key is empty")
+        other = drafts.get(key)
+        if other is not None and other.view != name:
+            raise ValueError(f"the views {other.view} and {name} give the same cache key: tell their keys apart")
+    for (key, member), write in writes.items():
+        draft = drafts.setdefault(key, _Draft(name, change.lowest, {}, conditions[key]))
+        draft.lowest = min(draft.lowest, change.lowest)
+        if member not in draft.writes or draft.writes[member][0] <= write[0]:
+            draft.writes[member] = write
+
+
+def _images(change: NetChange) -> Iterator[tuple[int, Image | None]]:
+    """Every state of the item, with the sequence number of the record that shows it.
+
+    A record's image before is the last one's image after, unless the record between was rejected.
+    """
+    for each in change.changes:
+        yield each.sequence_number, each.before
+        yield each.sequence_number, each.after
+
+
+def _condition(view: View, image: Image) -> Mapping[str, AttributeValue] | None:
+    """The key values that a list's index is asked for: an attribute's own where the template is just its name."""
+    if not isinstance(view, ListView) or view.rebuild_from is None:
+        return None
+    condition = view.rebuild_from.key_condition.items()
+    values = ((attribute, template.value_of(image)) for attribute, template in condition)
+    return {attribute: value for attribute, value in values if value is not None}
+
+
+def _operation(key: str, draft: _Draft, settings: Settings) -> Operation:
+    view = settings.views[draft.view]
+    ttl_seconds = view.ttl_seconds or settings.ttl_seconds
+    if isinstance(view, ListView):
+        edits = {member: row for member, (_, row) in draft.writes.items()}
+        return UpdateList(draft.view, key, draft.lowest, ttl_seconds, view, edits, draft.condition)
+    _, row = draft.writes[""]
+    if row is None:
+        return DeleteEntry(draft.view, key, draft.lowest)
+    return SetEntry(draft.view, key, draft.lowest, msgspec.json.encode(row), ttl_seconds)
