@@ -1,0 +1,26 @@
+# Every order under its id, as one JSON object with all its attributes.
+module "order_cache" {
+  source = "../.."
+
+  name  = "orders"
+  table = { hash_key = { name = "id" } }
+
+  momento = {
+    cache_name = "orders"
+    secret_arn = var.momento_secret_arn
+  }
+
+  views = {
+    order = { kind = "item", key = "{id}" }
+  }
+}
+
+variable "momento_secret_arn" {
+  description = "ARN of the Secrets Manager secret that holds the Momento API key."
+  type        = string
+}
+
+output "table_name" {
+  description = "Name of the table to write orders to."
+  value       = module.order_cache.table_name
+}

@@ -1,0 +1,52 @@
+# One view: what it asks of its attributes is in variables.tf; here is how they are written and what they come to.
+
+locals {
+  # An attribute path: names parted by dots, and positions in brackets.
+  path = "[^\\[\\]{}.]+(\\.[^\\[\\]{}.]+|\\[[0-9]+\\])*"
+
+  # Text with an attribute path in each pair of braces.
+  template    = "^([^{}]|\\{${local.path}\\})*$"
+  placeholder = "\\{([^{}]+)\\}"
+
+  # A string in JSON, and a list with at most one level of lists within it, as in [{"anything-but": ["A", "B"]}].
+  json_string = "\"(?:\\\\.|[^\"\\\\])*\""
+  json_list   = "\\[(?:[^\\[\\]\"]|${local.json_string}|\\[(?:[^\\[\\]\"]|${local.json_string})*\\])*\\]"
+
+  operators = ["anything-but", "exists", "prefix"]
+}
+
+locals {
+  key_placeholders    = flatten(regexall(local.placeholder, var.key))
+  member_placeholders = var.member == null ? [] : flatten(regexall(local.placeholder, var.member))
+
+  # The attributes that tell the view's entries apart, or a list's rows, which know an attribute by its field.
+  identity = var.kind == "list" ? [for field in local.member_placeholders : try(var.fields[field], field)] : local.key_placeholders
+
+  missing_key_attributes = var.table == null ? [] : [for name in var.table.key_attributes : name if !contains(local.identity, name)]
+
+  # The top-level attributes that the view reads where it has fields: `member` and `order_by` read those.
+  attributes = distinct([
+    for path in concat(local.key_placeholders, values(coalesce(var.fields, {})), try(keys(jsondecode(var.where)), [])) :
+    regex("^[^.\\[]+", path)
+  ])
+
+  # The key attributes, hash key first, of what fills a list that is not cached.
+  queried = var.table == null ? null : var.index_name == null ? var.table.key_attributes : try(var.table.indexes[var.index_name].key_attributes, null)
+
+  rebuild_from = var.key_condition == null ? null : {
+    for attribute, value in { index_name = var.index_name, key_condition = var.key_condition } : attribute => value if value != null
+  }
+
+  settings = {
+    kind         = var.kind
+    key          = var.key
+    unique       = var.unique
+    fields       = var.fields
+    where        = try(jsondecode(var.where), null)
+    ttl_seconds  = var.ttl_seconds
+    member       = var.member
+    order_by     = var.order_by
+    descending   = var.kind == "list" ? coalesce(var.descending, true) : null
+    rebuild_from = local.rebuild_from
+  }
+}

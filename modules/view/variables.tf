@@ -1,0 +1,248 @@
+variable "name" {
+  description = "The view's name: its key in the root module's `views`, which the messages below repeat."
+  type        = string
+  nullable    = false
+}
+
+variable "kind" {
+  description = "`item` or `list`."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = contains(["item", "list"], var.kind)
+    error_message = "views.${var.name}.kind must be \"item\" (one entry an item) or \"list\" (one JSON array of many items)."
+  }
+}
+
+variable "key" {
+  description = "The cache key, as a template over the item's attributes."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex(local.template, var.key))
+    error_message = "views.${var.name}.key must be text with placeholders such as {pk}, {address.city} or {tags[0]}: check that each brace has its partner and holds an attribute path."
+  }
+
+  validation {
+    condition     = !strcontains(var.key, "}{")
+    error_message = "views.${var.name}.key needs a separator between its placeholders, such as {a}#{b}: without one, \"ab\" + \"c\" and \"a\" + \"bc\" are the same key."
+  }
+
+  validation {
+    condition     = var.kind != "item" || strcontains(var.key, "{")
+    error_message = "views.${var.name}.key must hold a placeholder, such as {pk}: without one, all items would share one entry."
+  }
+
+  validation {
+    condition     = length(var.key) > 0
+    error_message = "views.${var.name}.key must not be empty: name the list's cache key."
+  }
+}
+
+variable "fields" {
+  description = "Output name to attribute path; null: the whole item."
+  type        = map(string)
+  default     = null
+
+  validation {
+    condition     = var.fields == null ? true : length(var.fields) > 0
+    error_message = "views.${var.name}.fields must name at least one field: leave it out to show the whole item."
+  }
+
+  validation {
+    condition     = var.fields == null ? true : alltrue([for path in values(var.fields) : can(regex("^${local.path}$", path))])
+    error_message = "views.${var.name}.fields must map each output name to an attribute path such as \"status\", \"address.city\" or \"tags[0]\", without braces."
+  }
+}
+
+variable "unique" {
+  description = "Whether the author vouches that no two matching items share the view's key (or a list's member)."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = var.unique || length(local.missing_key_attributes) == 0
+    error_message = "views.${var.name}.${var.kind == "list" ? "member" : "key"} must hold the table's whole primary key, but lacks ${join(" and ", local.missing_key_attributes)}, so that two items could share ${var.kind == "list" ? "a row" : "an entry"}: add it, or set unique = true if no two matching items can."
+  }
+}
+
+variable "where" {
+  description = "The pattern that the view's items match, as JSON; null: all items."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.where == null ? true : try(length(keys(jsondecode(var.where))) > 0, false)
+    error_message = "views.${var.name}.where must be the JSON of an object with at least one attribute: write it as jsonencode({ status = [\"OPEN\"] })."
+  }
+
+  # With each string reduced to s and then each list to l, what is left of a pattern is objects, at any depth.
+  validation {
+    condition = var.where == null ? true : !can(regex(":[^l{]|\\{\\}", replace(
+      replace(try(jsonencode(jsondecode(var.where)), ""), "/${local.json_string}/", "s"),
+      "/\\[([^\\[\\]]|:\\[[^\\[\\]]+\\])+\\]/", "l"
+    )))
+    error_message = "views.${var.name}.where must lead to a list of allowed values at each attribute, with at least one and no list within it: write { status = [\"OPEN\"] }, not { status = \"OPEN\" }."
+  }
+
+  validation {
+    condition = var.where == null ? true : alltrue([
+      for matcher in flatten([for list in regexall(local.json_list, try(jsonencode(jsondecode(var.where)), "")) : jsondecode(list)]) :
+      length(keys(matcher)) == 1 && contains(local.operators, try(keys(matcher)[0], "")) if can(keys(matcher))
+    ])
+    error_message = "views.${var.name}.where may use the operators ${join(", ", local.operators)}, each in an object of its own, such as { status = [{ \"anything-but\" = [\"COMPLETED\"] }] }."
+  }
+
+  validation {
+    condition = var.where == null ? true : alltrue([
+      for matcher in flatten([for list in regexall(local.json_list, try(jsonencode(jsondecode(var.where)), "")) : jsondecode(list)]) :
+      try(contains(["true", "false"], jsonencode(matcher.exists)), true) && try(startswith(jsonencode(matcher.prefix), "\""), true)
+    ])
+    error_message = "views.${var.name}.where must say \"exists\" with true or false, and \"prefix\" with a string."
+  }
+}
+
+variable "ttl_seconds" {
+  description = "How long an entry lives without a write, in seconds; null: the root module's `ttl_seconds`."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.ttl_seconds == null ? true : var.ttl_seconds >= 300 && floor(var.ttl_seconds) == var.ttl_seconds
+    error_message = "views.${var.name}.ttl_seconds must be a whole number of at least 300."
+  }
+}
+
+variable "member" {
+  description = "Names a list's row, as a template over the row's own fields; null for an item view."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kind != "item" || var.member == null
+    error_message = "views.${var.name}.member is for lists only: remove it, or set kind = \"list\"."
+  }
+
+  validation {
+    condition     = var.kind != "list" || var.member != null
+    error_message = "views.${var.name}.member must be set: a list needs to tell its rows apart, for example by member = \"{id}\"."
+  }
+
+  validation {
+    condition     = var.member == null ? true : can(regex(local.template, var.member))
+    error_message = "views.${var.name}.member must be text with placeholders such as {id}: check that each brace has its partner and holds a field's name."
+  }
+
+  validation {
+    condition     = var.member == null ? true : strcontains(var.member, "{")
+    error_message = "views.${var.name}.member must hold a placeholder, such as {id}: without one, all rows would be one."
+  }
+
+  validation {
+    condition     = var.member == null ? true : !strcontains(var.member, "}{")
+    error_message = "views.${var.name}.member needs a separator between its placeholders, such as {a}#{b}: without one, \"ab\" + \"c\" and \"a\" + \"bc\" are the same row."
+  }
+
+  validation {
+    condition     = var.member == null || var.fields == null ? true : length(setsubtract(flatten(regexall(local.placeholder, var.member)), keys(var.fields))) == 0
+    error_message = "views.${var.name}.member may hold only names of the view's fields (${join(", ", keys(coalesce(var.fields, {})))}): add the attribute to fields, or use the name it has there."
+  }
+}
+
+variable "order_by" {
+  description = "The field that a list's rows are sorted by; null: by member alone."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kind != "item" || var.order_by == null
+    error_message = "views.${var.name}.order_by is for lists only: remove it, or set kind = \"list\"."
+  }
+
+  validation {
+    condition     = var.order_by == null || var.fields == null ? true : contains(keys(var.fields), var.order_by)
+    error_message = "views.${var.name}.order_by must be one of the view's fields (${join(", ", keys(coalesce(var.fields, {})))}): add the attribute to fields, or use the name it has there."
+  }
+}
+
+variable "descending" {
+  description = "Whether a list's greatest row comes first; null: true."
+  type        = bool
+  default     = null
+
+  validation {
+    condition     = var.kind != "item" || var.descending == null
+    error_message = "views.${var.name}.descending is for lists only: remove it, or set kind = \"list\"."
+  }
+}
+
+variable "index_name" {
+  description = "`rebuild_from.index_name`: the index to query for a list that is not cached; null: the table itself."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.index_name == null || var.table == null ? true : contains(keys(var.table.indexes), var.index_name)
+    error_message = "views.${var.name}.rebuild_from.index_name must be one of table.global_secondary_indexes (${join(", ", keys(try(var.table.indexes, {})))}), or be left out to query the table itself."
+  }
+
+  validation {
+    condition = try(var.table.indexes[var.index_name].attributes, null) == null ? true : (
+      var.fields != null && length(setsubtract(local.attributes, var.table.indexes[var.index_name].attributes)) == 0
+    )
+    error_message = "views.${var.name}.rebuild_from.index_name must be an index that projects all that the view reads (${var.fields == null ? "without fields, the whole item" : join(", ", local.attributes)}): add it to the index's non_key_attributes, or project ALL."
+  }
+}
+
+variable "key_condition" {
+  description = "`rebuild_from.key_condition`: key attribute to the value it must have, as a template; null: no `rebuild_from`."
+  type        = map(string)
+  default     = null
+
+  validation {
+    condition     = var.kind != "item" || var.key_condition == null
+    error_message = "views.${var.name}.rebuild_from is for lists only: remove it, or set kind = \"list\"."
+  }
+
+  validation {
+    condition     = var.key_condition == null ? true : alltrue([for value in values(var.key_condition) : can(regex(local.template, value))])
+    error_message = "views.${var.name}.rebuild_from.key_condition must map attributes to text with placeholders such as {creator}: check that each brace has its partner and holds an attribute path."
+  }
+
+  validation {
+    condition = var.key_condition == null ? true : length(setsubtract(
+      flatten([for value in values(var.key_condition) : regexall(local.placeholder, value)]), local.key_placeholders
+    )) == 0
+    error_message = "views.${var.name}.rebuild_from.key_condition may hold only placeholders of the view's key (${var.key}): with others, one list would be filled from several partitions."
+  }
+
+  validation {
+    condition     = var.key_condition == null || local.queried == null ? true : length(setsubtract(keys(var.key_condition), local.queried)) == 0
+    error_message = "views.${var.name}.rebuild_from.key_condition may hold only the key attributes of what it queries: ${join(" and ", coalesce(local.queried, []))}."
+  }
+
+  validation {
+    condition     = var.key_condition == null || local.queried == null ? true : contains(keys(var.key_condition), local.queried[0])
+    error_message = "views.${var.name}.rebuild_from.key_condition must hold the hash key of what it queries: ${try(local.queried[0], "")}."
+  }
+}
+
+variable "table" {
+  description = <<-EOT
+    What is known of the table; null where only its stream is.
+
+    - `key_attributes`: the primary key's attributes, hash key first.
+    - `indexes`: for each global secondary index, its `key_attributes` and the `attributes` it projects (null: all).
+  EOT
+  type = object({
+    key_attributes = list(string)
+    indexes = map(object({
+      key_attributes = list(string)
+      attributes     = list(string)
+    }))
+  })
+  default = null
+}

@@ -1,0 +1,90 @@
+output "table_name" {
+  description = "Name of the table."
+  value       = local.table_name
+}
+
+output "table_arn" {
+  description = "ARN of the table."
+  value       = local.table_arn
+}
+
+output "stream_arn" {
+  description = "ARN of the stream that is read."
+  value       = local.stream_arn
+}
+
+output "event_source_mapping_uuid" {
+  description = "UUID of the event source mapping."
+  value       = aws_lambda_event_source_mapping.this.uuid
+}
+
+output "event_source_mapping_arn" {
+  description = "ARN of the event source mapping."
+  value       = aws_lambda_event_source_mapping.this.arn
+}
+
+output "function_name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "function_arn" {
+  description = "ARN of the function."
+  value       = aws_lambda_function.this.arn
+}
+
+output "role_name" {
+  description = "Name of the function's role, to attach a policy of your own to."
+  value       = aws_iam_role.this.name
+}
+
+output "role_arn" {
+  description = "ARN of the function's role."
+  value       = aws_iam_role.this.arn
+}
+
+output "log_group_name" {
+  description = "Name of the function's log group."
+  value       = aws_cloudwatch_log_group.this.name
+}
+
+output "log_group_arn" {
+  description = "ARN of the function's log group."
+  value       = aws_cloudwatch_log_group.this.arn
+}
+
+output "failure_queue_url" {
+  description = "URL of the queue that names the records which were given up."
+  value       = aws_sqs_queue.failures.url
+}
+
+output "failure_queue_arn" {
+  description = "ARN of the queue that names the records which were given up."
+  value       = aws_sqs_queue.failures.arn
+}
+
+output "package_path" {
+  description = "Path of the function's zip, named after all that goes into it. The file is there only where it was built."
+  value       = local.package_path
+}
+
+output "package_hash" {
+  description = "SHA-256 of what goes into the zip: runtime, architecture, lock and sources."
+  value       = local.package_hash
+}
+
+output "views" {
+  description = "How each view is laid out in the cache: its `kind`, its `key` with the prefix, as a template, and its `ttl_seconds`."
+  value = {
+    for name, view in var.views : name => {
+      kind        = view.kind
+      key         = "${var.key_prefix}${view.key}"
+      ttl_seconds = coalesce(view.ttl_seconds, var.ttl_seconds)
+    }
+  }
+}
+
+output "settings" {
+  description = "What the function is told, before it is compressed into its environment. Holds no secret: only a secret's ARN."
+  value       = local.settings
+}

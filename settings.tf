@@ -1,0 +1,72 @@
+# What the function is told, and what the views are checked against.
+
+locals {
+  # Every key of the table and of its indexes.
+  keys = var.table == null ? [] : flatten([
+    var.table.hash_key, var.table.range_key[*],
+    [for index in values(var.table.global_secondary_indexes) : [index.hash_key, index.range_key[*]]],
+  ])
+
+  key_attributes = var.table == null ? null : concat([var.table.hash_key.name], var.table.range_key[*].name)
+
+  indexes = var.table == null ? null : {
+    for name, index in var.table.global_secondary_indexes : name => {
+      key_attributes = concat([index.hash_key.name], index.range_key[*].name)
+      attributes = index.projection_type == "ALL" ? null : distinct(concat(
+        local.key_attributes, [index.hash_key.name], index.range_key[*].name, index.non_key_attributes
+      ))
+    }
+  }
+}
+
+module "view" {
+  source   = "./modules/view"
+  for_each = var.views
+
+  name          = each.key
+  kind          = each.value.kind
+  key           = each.value.key
+  fields        = each.value.fields
+  where         = each.value.where
+  unique        = each.value.unique
+  ttl_seconds   = each.value.ttl_seconds
+  member        = each.value.member
+  order_by      = each.value.order_by
+  descending    = each.value.descending
+  index_name    = one(each.value.rebuild_from[*].index_name)
+  key_condition = one(each.value.rebuild_from[*].key_condition)
+  table         = var.table == null ? null : { key_attributes = local.key_attributes, indexes = local.indexes }
+}
+
+locals {
+  momento = {
+    cache_name      = var.momento.cache_name
+    secret_arn      = var.momento.secret_arn
+    secret_json_key = var.momento.secret_json_key
+    endpoint        = var.momento.endpoint
+  }
+
+  settings = {
+    table = merge(
+      { name = local.table_name },
+      local.key_attributes == null ? {} : { key_attributes = local.key_attributes }
+    )
+    momento     = { for attribute, value in local.momento : attribute => value if value != null }
+    key_prefix  = var.key_prefix
+    ttl_seconds = var.ttl_seconds
+    views       = { for name, view in module.view : name => view.settings }
+  }
+
+  # Compressed, because Lambda allows 4 KB in all.
+  environment = {
+    SETTINGS                     = base64gzip(jsonencode(local.settings))
+    POWERTOOLS_SERVICE_NAME      = var.name
+    POWERTOOLS_METRICS_NAMESPACE = "DynamoDBMomentoCache"
+    POWERTOOLS_LOG_LEVEL         = var.log_level
+  }
+
+  # As much of the environment as is known before the secret and the stream exist: what is too big already fails the plan.
+  environment_of_views = jsonencode(merge(local.environment, {
+    SETTINGS = base64gzip(jsonencode(local.settings.views))
+  }))
+}

@@ -1,0 +1,515 @@
+# Required: what to call it, what to read, where to cache, and which entries to keep.
+
+variable "name" {
+  description = <<-EOT
+    Name of the function, its role and its log group, prefix of the failure queue, and the table's name unless `table`
+    has another. 3 to 64 letters, digits, `-` and `_`. The role makes it unique within the account: name it after the
+    Region too if you deploy to several.
+  EOT
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9_-]{3,64}$", var.name))
+    error_message = "name must be 3 to 64 letters, digits, - and _: Lambda and IAM allow no more than 64, DynamoDB no fewer than 3."
+  }
+}
+
+variable "table" {
+  description = <<-EOT
+    The DynamoDB table to make, with on-demand capacity, point-in-time recovery, encryption by the AWS managed key and
+    a stream of new and old images. Leave it out, and set `stream_arn`, for a table that exists.
+
+    - `name`: the table's name. Default: `name` of the module.
+    - `hash_key`: the partition key: its `name`, and its `type`: `S` (string, the default), `N` (number) or `B` (binary).
+    - `range_key`: the sort key, likewise. Default: none.
+    - `global_secondary_indexes`: index name to its definition. Default: none.
+      - `hash_key`, `range_key`: as for the table.
+      - `projection_type`: `ALL` (the default: an index that fills a list has to hold all that the list shows),
+        `KEYS_ONLY` or `INCLUDE`.
+      - `non_key_attributes`: what an index with `INCLUDE` holds besides the keys.
+    - `ttl_attribute`: the attribute with the time, in seconds since 1970, at which DynamoDB deletes an item. Its cached
+      entries go with it. Default: none.
+    - `deletion_protection_enabled`: whether the table refuses to be deleted. Default: true, for a table outlives the
+      cache in front of it; set it to false before a destroy.
+  EOT
+  type = object({
+    name = optional(string)
+    hash_key = object({
+      name = string
+      type = optional(string, "S")
+    })
+    range_key = optional(object({
+      name = string
+      type = optional(string, "S")
+    }))
+    global_secondary_indexes = optional(map(object({
+      hash_key = object({
+        name = string
+        type = optional(string, "S")
+      })
+      range_key = optional(object({
+        name = string
+        type = optional(string, "S")
+      }))
+      projection_type    = optional(string, "ALL")
+      non_key_attributes = optional(list(string), [])
+    })), {})
+    ttl_attribute               = optional(string)
+    deletion_protection_enabled = optional(bool, true)
+  })
+  default = null
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9_.-]{3,255}$", coalesce(try(var.table.name, null), "default")))
+    error_message = "table.name must be 3 to 255 letters, digits, -, _ and dots."
+  }
+
+  validation {
+    condition = var.table == null ? true : alltrue([
+      for key in flatten([var.table.hash_key, var.table.range_key[*], [for index in values(var.table.global_secondary_indexes) : [index.hash_key, index.range_key[*]]]]) :
+      contains(["S", "N", "B"], key.type)
+    ])
+    error_message = "table: each key's type must be \"S\" (string), \"N\" (number) or \"B\" (binary), the only types DynamoDB has keys of."
+  }
+
+  validation {
+    condition = var.table == null ? true : alltrue([
+      for types in values({
+        for key in flatten([var.table.hash_key, var.table.range_key[*], [for index in values(var.table.global_secondary_indexes) : [index.hash_key, index.range_key[*]]]]) :
+        key.name => key.type...
+      }) : length(distinct(types)) == 1
+    ])
+    error_message = "table: an attribute that is a key in several places (table, indexes) must have the same type in all of them."
+  }
+
+  validation {
+    condition = var.table == null ? true : alltrue([
+      for keys in concat([var.table], values(var.table.global_secondary_indexes)) :
+      keys.hash_key.name != try(keys.range_key.name, null)
+    ])
+    error_message = "table: hash_key and range_key, of the table and of each index, must be two attributes."
+  }
+
+  validation {
+    condition     = var.table == null ? true : alltrue([for name in keys(var.table.global_secondary_indexes) : can(regex("^[a-zA-Z0-9_.-]{3,255}$", name))])
+    error_message = "table.global_secondary_indexes: each name must be 3 to 255 letters, digits, -, _ and dots."
+  }
+
+  validation {
+    condition = var.table == null ? true : alltrue([
+      for index in values(var.table.global_secondary_indexes) : contains(["ALL", "KEYS_ONLY", "INCLUDE"], index.projection_type)
+    ])
+    error_message = "table.global_secondary_indexes: each projection_type must be \"ALL\", \"KEYS_ONLY\" or \"INCLUDE\"."
+  }
+
+  validation {
+    condition = var.table == null ? true : alltrue([
+      for index in values(var.table.global_secondary_indexes) : (index.projection_type == "INCLUDE") == (length(index.non_key_attributes) > 0)
+    ])
+    error_message = "table.global_secondary_indexes: non_key_attributes must be set with projection_type = \"INCLUDE\", and only with it."
+  }
+}
+
+variable "stream_arn" {
+  description = <<-EOT
+    ARN of an existing table's stream, instead of `table`: `aws_dynamodb_table.<name>.stream_arn`. Its view type must be
+    `NEW_AND_OLD_IMAGES`: without the old image, an item that moves or goes could not be found in the cache. If the
+    table is encrypted with a customer managed key, allow the role (output `role_name`) to decrypt with it.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.stream_arn == null) != (var.table == null)
+    error_message = "Set exactly one of table (to make a table) and stream_arn (to read the stream of one that exists)."
+  }
+
+  validation {
+    condition     = var.stream_arn == null ? true : can(regex("^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[^/]+/stream/[^/]+$", var.stream_arn))
+    error_message = "stream_arn must be the ARN of a DynamoDB stream, like arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2025-01-01T00:00:00.000: use the table's stream_arn, not its arn."
+  }
+}
+
+variable "momento" {
+  description = <<-EOT
+    The cache, and how to reach it.
+
+    - `cache_name`: the Momento cache; it must exist.
+    - `secret_arn`: ARN of the Secrets Manager secret that holds the Momento API key. The module only passes the ARN on:
+      the key itself never enters Terraform, the function reads it when it starts.
+    - `secret_json_key`: the field that holds the key, for a secret that is a JSON object. Default: the whole secret is
+      the key.
+    - `secret_kms_key_arn`: ARN of the KMS key, for a secret that is encrypted with a customer managed one. Default: the
+      AWS managed key, which needs no permission.
+    - `endpoint`: hostname of the cell, for a v2 API key, such as `cell-4-us-west-2-1.prod.a.momentohq.com`; or
+      `host:port` of a server on your machine, which is spoken to without encryption. Default: none, for legacy and
+      disposable tokens, which hold their endpoint.
+  EOT
+  type = object({
+    cache_name         = string
+    secret_arn         = string
+    secret_json_key    = optional(string)
+    secret_kms_key_arn = optional(string)
+    endpoint           = optional(string)
+  })
+  nullable = false
+
+  validation {
+    condition     = length(var.momento.cache_name) > 0
+    error_message = "momento.cache_name must not be empty: name the Momento cache that holds the views."
+  }
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+-[a-zA-Z0-9]{6}$", var.momento.secret_arn))
+    error_message = "momento.secret_arn must be a secret's whole ARN, with the six characters that Secrets Manager appends, because the role may read exactly that secret: use aws_secretsmanager_secret.<name>.arn. Never put the API key itself here."
+  }
+
+  validation {
+    condition     = var.momento.secret_json_key == null ? true : length(var.momento.secret_json_key) > 0
+    error_message = "momento.secret_json_key must not be empty: leave it out if the whole secret is the API key."
+  }
+
+  validation {
+    condition     = var.momento.secret_kms_key_arn == null ? true : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.momento.secret_kms_key_arn))
+    error_message = "momento.secret_kms_key_arn must be the ARN of a KMS key, arn:aws:kms:…:key/…: IAM does not accept an alias."
+  }
+
+  validation {
+    condition     = var.momento.endpoint == null ? true : can(regex("^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?$", var.momento.endpoint))
+    error_message = "momento.endpoint must be a hostname, or host:port of a local server, without https:// and without a path."
+  }
+}
+
+variable "views" {
+  description = <<-EOT
+    The cached entries to keep: view name to definition. A view of kind `item` caches one JSON object an item; one of
+    kind `list` caches one JSON array of many items. Templates hold attribute paths in braces: `{pk}`, `{address.city}`,
+    `{tags[0]}`.
+
+    - `kind`: `item` or `list`.
+    - `key`: the cache key, as a template over the item's attributes, such as `ADMIN-{pk}`. An item that lacks one of
+      them has no entry in the view. A list's key may be plain text, for a single list.
+    - `fields`: output name to attribute path. Default: the whole item, under its own names.
+    - `where`: which items the view shows: an EventBridge pattern over the item's attributes, in `jsonencode(…)`, with
+      exact values and the operators `anything-but`, `prefix` and `exists`. An item that stops matching leaves the view.
+      Default: all items.
+    - `unique`: your word that no two matching items share an entry (or a list's row), where the table's whole primary
+      key is not in `key` (or `member`). Default: false.
+    - `ttl_seconds`: instead of the module's, in seconds, at least 300. Default: the module's.
+
+    For lists only:
+
+    - `member`: names a row, as a template over the row's own fields, such as `{id}`. Required.
+    - `order_by`: the field that rows are sorted by. Default: none: rows are in the order of `member`.
+    - `descending`: whether the greatest row comes first. Default: true, the newest first where `order_by` is a time.
+    - `rebuild_from`: the query that fills a list which is not cached. Default: none: it stays absent, and a reader goes
+      to the table.
+      - `index_name`: the global secondary index to query. Default: none: the table itself, read consistently.
+      - `key_condition`: key attribute to the value it must have, as a template that holds only placeholders of `key`.
+        The hash key must be among them.
+  EOT
+  type = map(object({
+    kind        = string
+    key         = string
+    fields      = optional(map(string))
+    where       = optional(string)
+    unique      = optional(bool, false)
+    ttl_seconds = optional(number)
+    member      = optional(string)
+    order_by    = optional(string)
+    descending  = optional(bool)
+    rebuild_from = optional(object({
+      index_name    = optional(string)
+      key_condition = map(string)
+    }))
+  }))
+  nullable = false
+
+  # What a single view must be like is in modules/view.
+  validation {
+    condition     = length(var.views) > 0
+    error_message = "views must hold at least one view: without any, there is nothing to cache."
+  }
+
+  validation {
+    condition     = length(distinct([for view in values(var.views) : view.key])) == length(var.views)
+    error_message = "views: no two may have the same key, or each would overwrite the other's entries: add a prefix to one, such as ADMIN-{pk}."
+  }
+}
+
+# What all views share.
+
+variable "key_prefix" {
+  description = <<-EOT
+    Stands before every cache key, as it is: set it where several tables share a cache. Default: none, so that a key reads
+    as its view says. A new prefix leaves the old entries to their TTL: the way to change what a view means.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = !can(regex("[{}]", var.key_prefix))
+    error_message = "key_prefix must be plain text, without braces: placeholders go into each view's key."
+  }
+}
+
+variable "ttl_seconds" {
+  description = <<-EOT
+    How long an entry lives without a write, in seconds, at least 300. Default: 86400 (a day), the longest that a Momento
+    cache on demand allows unless it was raised. It is what bounds staleness if all else fails.
+  EOT
+  type        = number
+  default     = 86400
+  nullable    = false
+
+  validation {
+    condition     = var.ttl_seconds >= 300 && floor(var.ttl_seconds) == var.ttl_seconds
+    error_message = "ttl_seconds must be a whole number of at least 300: a shorter life could end while a failed batch is still being retried."
+  }
+}
+
+# The event source mapping, under the provider's names.
+
+variable "batch_size" {
+  description = <<-EOT
+    The most records in one batch, 1 to 10000. Default: 100, as AWS has it. A larger batch saves cache operations, for
+    only an item's net change is written, but takes longer to retry. One read of a stream brings at most 1,000 records
+    or 1 MB: for more in a batch, set `maximum_batching_window_in_seconds` too. Lambda ends a batch at 6 MB, about 2,000
+    records with two images of 1 KB.
+  EOT
+  type        = number
+  default     = 100
+  nullable    = false
+
+  validation {
+    condition     = var.batch_size >= 1 && var.batch_size <= 10000 && floor(var.batch_size) == var.batch_size
+    error_message = "batch_size must be a whole number from 1 to 10000, which is Lambda's limit for DynamoDB streams."
+  }
+}
+
+variable "starting_position" {
+  description = <<-EOT
+    Where a new mapping starts to read: `TRIM_HORIZON` (the default), the oldest record that the stream still has, up to
+    24 hours old, so that nothing is missed; or `LATEST`, what is written from then on. Changing it makes a new mapping.
+  EOT
+  type        = string
+  default     = "TRIM_HORIZON"
+  nullable    = false
+
+  validation {
+    condition     = contains(["TRIM_HORIZON", "LATEST"], var.starting_position)
+    error_message = "starting_position must be \"TRIM_HORIZON\" or \"LATEST\", the two that DynamoDB streams have."
+  }
+}
+
+variable "maximum_batching_window_in_seconds" {
+  description = "How long Lambda may wait to fill a batch, in seconds, 0 to 300. Default: 0, for a view that follows at once."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.maximum_batching_window_in_seconds >= 0 && var.maximum_batching_window_in_seconds <= 300 && floor(var.maximum_batching_window_in_seconds) == var.maximum_batching_window_in_seconds
+    error_message = "maximum_batching_window_in_seconds must be a whole number from 0 to 300, which is Lambda's limit."
+  }
+}
+
+variable "parallelization_factor" {
+  description = <<-EOT
+    How many batches of one shard are worked on at once, 1 to 10. The changes of one item stay in order, whatever it is.
+    Default: 1, which spares Momento's request quota; raise it if the iterator age grows.
+  EOT
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.parallelization_factor >= 1 && var.parallelization_factor <= 10 && floor(var.parallelization_factor) == var.parallelization_factor
+    error_message = "parallelization_factor must be a whole number from 1 to 10, which is Lambda's limit."
+  }
+}
+
+variable "maximum_retry_attempts" {
+  description = <<-EOT
+    How often a failed batch is tried again before it goes to the failure queue, 0 to 10000, or -1 to retry for as long as
+    the stream keeps the record (24 hours), which blocks its shard all the while. Default: 100: enough to ride out a
+    passing failure of Momento, during which each try waits for its timeouts, while a record that can never succeed
+    releases its shard without an operator.
+  EOT
+  type        = number
+  default     = 100
+  nullable    = false
+
+  validation {
+    condition     = var.maximum_retry_attempts >= -1 && var.maximum_retry_attempts <= 10000 && floor(var.maximum_retry_attempts) == var.maximum_retry_attempts
+    error_message = "maximum_retry_attempts must be a whole number from 0 to 10000, or -1 for no limit."
+  }
+}
+
+variable "maximum_record_age_in_seconds" {
+  description = <<-EOT
+    Age in seconds at which a record goes to the failure queue untried, 60 to 604800, or -1 for none. Default: -1, so that
+    what waits in the stream at the first start, or after a pause, is worked off rather than given up.
+  EOT
+  type        = number
+  default     = -1
+  nullable    = false
+
+  validation {
+    condition     = var.maximum_record_age_in_seconds == -1 || (var.maximum_record_age_in_seconds >= 60 && var.maximum_record_age_in_seconds <= 604800 && floor(var.maximum_record_age_in_seconds) == var.maximum_record_age_in_seconds)
+    error_message = "maximum_record_age_in_seconds must be a whole number from 60 to 604800 (7 days), or -1 for no limit."
+  }
+}
+
+variable "bisect_batch_on_function_error" {
+  description = <<-EOT
+    Whether a failed batch is split in two before it is tried again: where the function says which record failed, at that
+    record. Default: true: it isolates the record that fails, and what is repeated does no harm.
+  EOT
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "filter_patterns" {
+  description = <<-EOT
+    Patterns in `jsonencode(…)` that a record must match, any one of them, to reach the function; at most 5 (10 if AWS
+    raised your quota). They may test only the item's keys, as in
+    `jsonencode({ dynamodb = { Keys = { pk = { S = [{ prefix = "ORDER#" }] } } } })`: keys never change, whereas a filter
+    on an image or on the event's name would hide an item that leaves a view. Default: none: every record.
+  EOT
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for pattern in var.filter_patterns : can(keys(jsondecode(pattern)))])
+    error_message = "filter_patterns must be JSON objects: write each as jsonencode({ dynamodb = { Keys = { … } } })."
+  }
+
+  validation {
+    condition = alltrue([
+      for pattern in var.filter_patterns :
+      try(keys(jsondecode(pattern)) == ["dynamodb"] && keys(jsondecode(pattern).dynamodb) == ["Keys"], false) if can(keys(jsondecode(pattern)))
+    ])
+    error_message = "filter_patterns may test only dynamodb.Keys: a filter on anything else would hide an item that leaves a view. Use a view's where for the rest."
+  }
+
+  validation {
+    condition     = length(var.filter_patterns) <= 10
+    error_message = "filter_patterns may hold at most 10 patterns, the most that Lambda allows: join some with more values in a list."
+  }
+}
+
+variable "enabled" {
+  description = "Whether the stream is read. Default: true. While false, records wait in the stream for up to 24 hours."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+# The function.
+
+variable "runtime" {
+  description = "The Lambda runtime, `python3.11` or newer. Default: `python3.13`. The package is built for it."
+  type        = string
+  default     = "python3.13"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^python3\\.(1[1-9]|[2-9][0-9])$", var.runtime))
+    error_message = "runtime must be \"python3.11\" or newer: the handler uses what older ones lack."
+  }
+}
+
+variable "architecture" {
+  description = "The instruction set, `arm64` or `x86_64`. Default: `arm64`, which costs less. The package is built for it."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture must be \"arm64\" or \"x86_64\", the two that Lambda has."
+  }
+}
+
+variable "memory_size" {
+  description = <<-EOT
+    Memory in MB, 128 to 10240. The share of a CPU grows with it, up to a whole one at 1,769 MB. Default: 512, which holds
+    a full batch (6 MB) many times over.
+  EOT
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = var.memory_size >= 128 && var.memory_size <= 10240 && floor(var.memory_size) == var.memory_size
+    error_message = "memory_size must be a whole number from 128 to 10240, which are Lambda's limits."
+  }
+}
+
+variable "timeout" {
+  description = <<-EOT
+    How long one batch may take, in seconds, 1 to 900. Default: 60. What could not be started in time is reported as not
+    done and comes again, so it bounds how long a slow cache holds a shard rather than what a batch may hold.
+  EOT
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.timeout >= 1 && var.timeout <= 900 && floor(var.timeout) == var.timeout
+    error_message = "timeout must be a whole number from 1 to 900, which are Lambda's limits."
+  }
+}
+
+variable "log_level" {
+  description = "The least severe lines to log: `DEBUG`, `INFO` (the default: one line a batch), `WARNING`, `ERROR` or `CRITICAL`. No level logs item data."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], var.log_level)
+    error_message = "log_level must be \"DEBUG\", \"INFO\", \"WARNING\", \"ERROR\" or \"CRITICAL\"."
+  }
+}
+
+variable "log_retention_in_days" {
+  description = "How long logs are kept, in days, one of CloudWatch's periods; 0 keeps them for ever. Default: 30."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_in_days)
+    error_message = "log_retention_in_days must be one of CloudWatch's periods: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653, or 0 for ever."
+  }
+}
+
+# How it is deployed.
+
+variable "python_command" {
+  description = <<-EOT
+    The Python that builds the package where Terraform runs: 3.9 or newer, with pip and a package index in reach. It need
+    not be the function's. Default: `python3`.
+  EOT
+  type        = string
+  default     = "python3"
+  nullable    = false
+
+  validation {
+    condition     = length(var.python_command) > 0
+    error_message = "python_command must name a Python, such as \"python3\" or the path of one."
+  }
+}
+
+variable "tags" {
+  description = "Tags for every resource that takes them. Default: none."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
