@@ -1,0 +1,131 @@
+"""Faults on demand: which requests fail, hang or are slow, told from outside or by a request's own metadata."""
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import grpc
+import msgspec
+
+from local.momento.wire import SERVICES
+
+RPCS = frozenset(rpc for rpcs in SERVICES.values() for rpc in rpcs)
+CODES = frozenset(code.name for code in grpc.StatusCode if code is not grpc.StatusCode.OK)
+
+
+class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What is to go wrong, for the next requests of one RPC.
+
+    Attributes:
+        rpc: The RPC by the service's name for it, such as `SetIfHash`.
+        key: Only requests that name this cache key.
+        times: For so many requests; `None`: until cleared.
+        delay_ms: Wait so long before anything else.
+        code: Answer with this gRPC status, such as `UNAVAILABLE`.
+        err: The `err` trailer to go with `code`.
+        silent: Never answer: the client waits until its deadline.
+        applied: The request is carried out first: only its reply is lost. Else a failed request changes nothing.
+    """
+
+    rpc: str
+    key: str | None = None
+    times: int | None = 1
+    delay_ms: int = 0
+    code: str | None = None
+    err: str | None = None
+    silent: bool = False
+    applied: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what could never come true."""
+        if self.rpc not in RPCS:
+            raise ValueError(f"rpc must be one of {', '.join(sorted(RPCS))}; not {self.rpc!r}")
+        if self.code is not None and self.code not in CODES:
+            raise ValueError(f"code must be one of {', '.join(sorted(CODES))}; not {self.code!r}")
+        if self.times is not None and self.times < 1:
+            raise ValueError("times must be at least 1, or None for every request until cleared")
+        if self.delay_ms < 0:
+            raise ValueError("delay_ms must not be negative")
+        if self.code is not None and self.silent:
+            raise ValueError("a fault either answers with a code or is silent, not both")
+        if self.applied and not self.fails:
+            raise ValueError("applied says when a request fails: give a code, or silent=True")
+        if not self.fails and not self.delay_ms:
+            raise ValueError("a fault needs a code, silent=True or delay_ms")
+
+    @property
+    def fails(self) -> bool:
+        """Whether the client gets no good answer."""
+        return self.silent or self.code is not None
+
+
+class Faults:
+    """The faults waiting to happen, told from any thread.
+
+    A request meets one at most: that which its own metadata asks for, else the oldest waiting that fits.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Fault] = []
+        self._happened: Counter[tuple[str, str, str]] = Counter()
+
+    def add(self, fault: Fault) -> None:
+        """Let a fault happen to the next requests that fit it."""
+        with self._lock:
+            self._waiting.append(fault)
+
+    def clear(self) -> None:
+        """Call off what is waiting."""
+        with self._lock:
+            self._waiting.clear()
+
+    def take(self, rpc: str, keys: Sequence[bytes], metadata: Mapping[str, str]) -> Fault | None:
+        """Give the fault that a request meets, and count it as happened."""
+        with self._lock:
+            return self._asked_for(rpc, metadata) or self._next(rpc, keys)
+
+    def _next(self, rpc: str, keys: Sequence[bytes]) -> Fault | None:
+        for index, fault in enumerate(self._waiting):
+            if fault.rpc == rpc and (fault.key is None or fault.key.encode() in keys):
+                if fault.times == 1:
+                    del self._waiting[index]
+                elif fault.times is not None:
+                    self._waiting[index] = msgspec.structs.replace(fault, times=fault.times - 1)
+                return fault
+        return None
+
+    def _asked_for(self, rpc: str, metadata: Mapping[str, str]) -> Fault | None:
+        """Read the metadata by which the SDKs' own tests ask Momento Local for faults.
+
+        `request-id` names a test's session. `return-error` answers the RPCs in `error-rpcs` with that status, for
+        the session's first `error-count` requests of each RPC (if left out, for all); `delay-ms` makes those in
+        `delay-rpcs` wait, for the first `delay-count`.
+        """
+        session = metadata.get("request-id")
+        if session is None:
+            return None
+        errs = self._happens(session, "error", rpc, metadata)
+        waits = self._happens(session, "delay", rpc, metadata)
+        code = metadata.get("return-error") if errs else None
+        delay_ms = int(metadata.get("delay-ms", 0)) if waits else 0
+        if not code and not delay_ms:
+            return None
+        return Fault(rpc=rpc, code=code and code.upper().replace("-", "_"), delay_ms=delay_ms)
+
+    def _happens(self, session: str, kind: str, rpc: str, metadata: Mapping[str, str]) -> bool:
+        if not _MOMENTO_LOCAL_NAMES[rpc] & set(metadata.get(f"{kind}-rpcs", "").split()):
+            return False
+        happened = (session, kind, rpc)
+        self._happened[happened] += 1
+        return self._happened[happened] <= int(metadata.get(f"{kind}-count", self._happened[happened]))
+
+
+def _momento_local_names(rpc: str) -> frozenset[str]:
+    kebab = re.sub(r"(?<!^)(?=[A-Z])", "-", rpc).lower()
+    # The SDKs call SetIfNotExists by its successor's name.
+    return frozenset({kebab, "set-if"}) if rpc == "SetIfNotExists" else frozenset({kebab})
+
+
+_MOMENTO_LOCAL_NAMES = {rpc: _momento_local_names(rpc) for rpc in RPCS}
