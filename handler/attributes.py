@@ -21,7 +21,7 @@ class AttributeValueError(ValueError):
     """An attribute value is not one that DynamoDB writes. Names its type, never its content."""
 
 
-_STEP = re.compile(r"(?:^|\.)([^.\[\]{}]+)|\[(\d+)\]")
+_STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]{}]+)|\[(\d+)\]")
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
@@ -116,7 +116,7 @@ def text(value: AttributeValue | None) -> str | None:
     """
     if value is None:
         return None
-    kind, content = _unpack(value)
+    kind, content = unpack(value)
     match kind:
         case "S":
             return content or None
@@ -142,14 +142,15 @@ def encode(value: AttributeValue) -> Raw:
 
 
 def _plain(value: AttributeValue) -> Any:
-    kind, content = _unpack(value)
+    kind, content = unpack(value)
     convert = _PLAIN.get(kind)
     if convert is None:
         raise AttributeValueError(f"an attribute value has the type {kind!r}, which DynamoDB does not have")
     return convert(content)
 
 
-def _unpack(value: AttributeValue) -> tuple[str, Any]:
+def unpack(value: AttributeValue) -> tuple[str, Any]:
+    """Part a value into its type descriptor and its content."""
     if len(value) != 1:
         raise AttributeValueError(f"an attribute value has {len(value)} types instead of one")
     return next(iter(value.items()))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from handler.attributes import Image
+from handler.attributes import Image, unpack
 
 ItemKey = tuple[tuple[str, str, str], ...]
 """An item's identity: name, type and content of each key attribute, sorted by name."""
@@ -130,12 +130,12 @@ def _change(record: _Record, sequence_number: int) -> Change:
     stream = record.dynamodb
     if not stream.keys:
         raise ValueError("the record has no Keys")
-    item = tuple(sorted((name, *next(iter(value.items()))) for name, value in stream.keys.items()))
+    item = tuple(sorted((name, *unpack(value)) for name, value in stream.keys.items()))
     images = (stream.old_image, stream.new_image)
     for image, name, expected in zip(images, ("OldImage", "NewImage"), _IMAGES[record.event_name], strict=True):
         if (image is not None) != expected:
             raise ValueError(
-                f"a {record.event_name} record {'without' if expected else 'with'} {name}: "
+                f"{record.event_name} record {'without' if expected else 'with'} {name}: "
                 "the table's stream_view_type must be NEW_AND_OLD_IMAGES"
             )
     return Change(item, sequence_number, *images)

@@ -14,8 +14,8 @@ Row = Mapping[str, Raw]
 """One row of a list, or one item's JSON: field name to encoded value."""
 
 
-MAXIMUM_BYTES = 5_000_000
-"""Momento's limit for one value, 5 MB, which leaves room for the key in the same 5,243,000 byte message."""
+MAXIMUM_BYTES = 4_990_000
+"""The largest value: Momento's 5 MB for an item, less room for its key."""
 
 
 class SetEntry(Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""The proof that the module does what it says."""

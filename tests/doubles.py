@@ -1,0 +1,140 @@
+"""Real implementations behind the seams of handler/cache.py, in process: Momento's engine, and a table in memory."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from handler.cache import Entry, Page
+from handler.settings import RebuildFrom
+from local.momento.engine import Condition, Engine, Relation
+
+CACHE = "pizza"
+
+T = TypeVar("T")
+
+
+class Clock:
+    """A time that goes on when told to. Seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def milliseconds(self) -> int:
+        return int(self.now * 1000)
+
+
+class EngineCache:
+    """The local Momento server's engine, asked without a network.
+
+    Each request gives way to the others before it reads or writes, so that what runs at once does interleave.
+
+    Attributes:
+        requests: the requests so far: name and key.
+        most_under_way: the most requests that were under way at once.
+        before: called with a request's name and key before it is carried out; may raise.
+        after: the same, once it is carried out: the reply is lost.
+    """
+
+    request_seconds = 1.0
+    renew_seconds = 2.0
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.engine = Engine(self.clock.milliseconds)
+        self.engine.create_cache(CACHE)
+        self.requests: list[tuple[str, str]] = []
+        self.under_way = 0
+        self.most_under_way = 0
+        self.renewals = 0
+        self.before: Callable[[str, str], None] = lambda _name, _key: None
+        self.after: Callable[[str, str], None] = lambda _name, _key: None
+
+    def get(self, key: str) -> bytes | None:
+        """What a reader sees."""
+        return self.engine.get(CACHE, key.encode())
+
+    def put(self, key: str, value: bytes, ttl_seconds: float = 86_400) -> None:
+        """What another writer leaves."""
+        self.engine.set(CACHE, key.encode(), value, int(ttl_seconds * 1000))
+
+    def keys(self) -> list[str]:
+        return sorted(key.decode() for key in self.engine.keys(CACHE))
+
+    async def read(self, key: str) -> bytes | None:
+        return await self._ask("get", key, lambda: self.get(key))
+
+    async def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        await self._ask("set", key, lambda: self.engine.set(CACHE, key.encode(), value, ttl_seconds * 1000))
+
+    async def delete(self, key: str) -> None:
+        await self._ask("delete", key, lambda: self.engine.delete(CACHE, key.encode()))
+
+    async def get_with_hash(self, key: str) -> Entry | None:
+        found = await self._ask("get_with_hash", key, lambda: self.engine.get_with_hash(CACHE, key.encode()))
+        return None if found is None else Entry(found.value, found.hash)
+
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bool:
+        condition = Condition(Relation.EQUAL, expected)
+        stored = await self._ask(
+            "set_if_hash",
+            key,
+            lambda: self.engine.set_if_hash(CACHE, key.encode(), value, ttl_seconds * 1000, condition),
+        )
+        return stored is not None
+
+    async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> bool:
+        return await self._ask(
+            "set_if_absent",
+            key,
+            lambda: self.engine.set_if_not_exists(CACHE, key.encode(), value, ttl_seconds * 1000),
+        )
+
+    async def remaining_ttl(self, key: str) -> float:
+        remaining = await self._ask("remaining_ttl", key, lambda: self.engine.item_get_ttl(CACHE, key.encode()))
+        return (remaining or 0) / 1000
+
+    async def renew(self) -> None:
+        await asyncio.sleep(0)
+        self.renewals += 1
+
+    async def _ask(self, name: str, key: str, request: Callable[[], T]) -> T:
+        with self._counted():
+            await asyncio.sleep(0)
+            self.requests.append((name, key))
+            self.before(name, key)
+            answer = request()
+            self.after(name, key)
+            await asyncio.sleep(0)
+            return answer
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+
+class MemoryTable:
+    """A table that answers queries from the images it is given, two to a page."""
+
+    request_seconds = 1.0
+
+    def __init__(self, images: Iterable[Mapping[str, Any]] = ()) -> None:
+        self.images = list(images)
+        self.queries: list[tuple[str | None, dict[str, Any]]] = []
+
+    async def query(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
+        await asyncio.sleep(0)
+        if after is None:
+            self.queries.append((source.index_name, dict(condition)))
+        found = [each for each in self.images if all(each.get(name) == value for name, value in condition.items())]
+        start = int(after["start"]["N"]) if after else 0
+        more = start + 2 < len(found)
+        return Page(found[start : start + 2], {"start": {"N": str(start + 2)}} if more else None)

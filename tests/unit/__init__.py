@@ -1,0 +1,1 @@
+"""The handler's steps, one by one."""

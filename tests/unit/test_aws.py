@@ -1,0 +1,129 @@
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from handler.attributes import Template
+from handler.aws import DynamoTable, SecretKey
+from handler.cache import CacheError
+from handler.settings import Momento, RebuildFrom, Table
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with mock_aws():
+        yield
+
+
+def momento(arn: str, field: str | None = None) -> Momento:
+    return Momento(cache_name="pizza", secret_arn=arn, secret_json_key=field)
+
+
+def secret(value: str) -> str:
+    return boto3.client("secretsmanager").create_secret(Name="momento", SecretString=value)["ARN"]
+
+
+def test_the_key_is_the_whole_secret() -> None:
+    assert SecretKey(momento(secret("the-key\n"))).fetch() == "the-key"
+
+
+def test_the_key_is_a_field_of_the_secrets_json() -> None:
+    assert SecretKey(momento(secret(json.dumps({"apiKey": "the-key"})), "apiKey")).fetch() == "the-key"
+
+
+def test_a_key_changed_in_the_secret_is_the_next_one_fetched() -> None:
+    arn = secret("old")
+    key = SecretKey(momento(arn))
+    assert key.fetch() == "old"
+    boto3.client("secretsmanager").put_secret_value(SecretId=arn, SecretString="new")
+    assert key.fetch() == "new"
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "message"),
+    [
+        (" ", None, "momento.secret_arn: the secret holds no text"),
+        ("the-key", "apiKey", "momento.secret_json_key: the secret is not a JSON object"),
+        ('["the-key"]', "apiKey", "momento.secret_json_key: the secret is not a JSON object"),
+        ('{"key": "the-key"}', "apiKey", 'momento.secret_json_key: the secret\'s JSON has no text "apiKey"'),
+        ('{"apiKey": 1}', "apiKey", 'has no text "apiKey"'),
+    ],
+)
+def test_a_secret_without_a_key_is_named_and_not_shown(value: str, field: str | None, message: str) -> None:
+    with pytest.raises(CacheError, match=message) as caught:
+        SecretKey(momento(secret(value), field)).fetch()
+    assert "the-key" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_secret_that_does_not_exist_is_named() -> None:
+    with pytest.raises(CacheError, match="momento.secret_arn: the secret can not be read"):
+        SecretKey(momento("arn:aws:secretsmanager:eu-west-1:111122223333:secret:none")).fetch()
+
+
+def source(index_name: str | None = None) -> RebuildFrom:
+    return RebuildFrom(key_condition={"pk": Template("{pk}")}, index_name=index_name)
+
+
+@pytest.fixture
+def table() -> DynamoTable:
+    boto3.client("dynamodb").create_table(
+        TableName="orders",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "B"},
+            {"AttributeName": "sk", "AttributeType": "N"},
+            {"AttributeName": "by", "AttributeType": "S"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-creator",
+                "KeySchema": [{"AttributeName": "by", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return DynamoTable(Table(name="orders"))
+
+
+def put(**attributes: Any) -> None:
+    boto3.client("dynamodb").put_item(TableName="orders", Item=attributes)
+
+
+def numbers(table: DynamoTable, source: RebuildFrom, condition: dict[str, Any]) -> list[str]:
+    found: list[str] = []
+    after: Any = None
+    while True:
+        page = asyncio.run(table.query(source, condition, after))
+        found += [image["sk"]["N"] for image in page.images]
+        after = page.after
+        if after is None:
+            return found
+
+
+def test_a_query_gives_every_page(table: DynamoTable) -> None:
+    for number in range(8):
+        put(pk={"B": b"\x00"}, sk={"N": str(number)}, big={"S": "x" * 300_000})
+    put(pk={"B": b"\x01"}, sk={"N": "9"})
+    # A Lambda event has binary as base64 text.
+    assert numbers(table, source(), {"pk": {"B": "AA=="}}) == [str(number) for number in range(8)]
+
+
+def test_an_index_is_queried_by_its_name(table: DynamoTable) -> None:
+    put(pk={"B": b"\x00"}, sk={"N": "1"}, by={"S": "ann"})
+    put(pk={"B": b"\x00"}, sk={"N": "2"}, by={"S": "bob"})
+    assert numbers(table, source("by-creator"), {"by": {"S": "bob"}}) == ["2"]
+
+
+def test_a_query_that_is_refused_names_the_input_and_not_the_item(table: DynamoTable) -> None:
+    with pytest.raises(CacheError, match="rebuild_from: the query failed: ") as caught:
+        numbers(table, source("none"), {"by": {"S": "private"}})
+    assert "private" not in str(caught.value)

@@ -1,0 +1,123 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from handler.cache import CacheError
+from handler.outcome import LOGGED_FAILURES, Outcome
+from handler.pipeline import process
+from handler.settings import SettingsError
+from tests.doubles import EngineCache, MemoryTable
+from tests.pizza import VIEWS, order, settings
+from tests.stream import Stream, sequence_number
+
+ORDER = {"order": VIEWS["order"]}
+
+
+def handled(stream: Stream, cache: EngineCache, views: dict[str, Any] = ORDER, **others: Any) -> Outcome:
+    return asyncio.run(
+        process(
+            stream.event(),
+            settings(views, **others),
+            cache,
+            MemoryTable(),
+            clock=cache.clock,
+            deadline=cache.clock() + 60,
+            now=lambda: 1_700_000_107.5,
+        )
+    )
+
+
+@pytest.fixture
+def stream() -> Stream:
+    stream = Stream()
+    for number in range(1, 6):
+        stream.put(order(number))
+    return stream
+
+
+def fail(cache: EngineCache, *keys: str) -> None:
+    def before(name: str, key: str) -> None:
+        if key in keys:
+            raise CacheError("throttled")
+
+    cache.before = before
+
+
+def test_a_batch_without_failures_is_acknowledged_whole(stream: Stream) -> None:
+    outcome = handled(stream, EngineCache())
+    assert outcome.response == {"batchItemFailures": []}
+    assert outcome.log["records"] == 5
+    assert outcome.log["operations"] == {"set": 5}
+    assert outcome.metrics["CacheWrites"] == 5
+    assert outcome.metrics["PropagationDelay"] == 7.5
+
+
+def test_the_lowest_unfinished_record_alone_is_named_as_the_stream_wrote_it(stream: Stream) -> None:
+    cache = EngineCache()
+    fail(cache, "order-4", "order-2")
+    outcome = handled(stream, cache)
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[1])}]}
+    assert sequence_number(stream.records[1]).startswith("0")
+    assert cache.get("order-5") is not None
+    assert outcome.metrics["CacheFailures"] == 2
+
+
+def test_a_record_that_can_not_be_read_is_retried_from_and_stops_nothing(stream: Stream) -> None:
+    del stream.records[2]["dynamodb"]["NewImage"]
+    cache = EngineCache()
+    outcome = handled(stream, cache)
+    assert outcome.response["batchItemFailures"][0]["itemIdentifier"] == sequence_number(stream.records[2])
+    assert cache.keys() == ["order-1", "order-2", "order-4", "order-5"]
+    assert outcome.metrics["RejectedRecords"] == 1
+
+
+def test_a_record_that_one_view_can_not_show_is_retried_from(stream: Stream) -> None:
+    stream.records[3]["dynamodb"]["NewImage"]["items"] = {"X": "secret"}
+    outcome = handled(stream, EngineCache())
+    assert outcome.response["batchItemFailures"][0]["itemIdentifier"] == sequence_number(stream.records[3])
+    (failure,) = outcome.log["failures"]
+    assert failure["view"] == "order"
+    assert len(failure["item"]) == 16
+
+
+def test_the_log_shows_no_items_content_and_no_key(stream: Stream) -> None:
+    cache = EngineCache()
+    fail(cache, "order-2")
+    stream.records[3]["dynamodb"]["NewImage"]["items"] = {"X": "secret"}
+    outcome = handled(stream, cache)
+    for content in ("order-2", "ann", "basil", "secret", "metadata"):
+        assert content not in str(outcome.log)
+
+
+def test_the_log_names_the_first_failures_and_counts_them_all() -> None:
+    stream = Stream()
+    for number in range(30):
+        stream.put(order(number))
+    cache = EngineCache()
+    fail(cache, *(f"order-{number}" for number in range(30)))
+    outcome = handled(stream, cache)
+    assert outcome.log["failed"] == 30
+    assert [failure["sequence_number"] for failure in outcome.log["failures"]] == [
+        sequence_number(record) for record in stream.records[:LOGGED_FAILURES]
+    ]
+
+
+def test_an_empty_batch_is_nothing_to_do() -> None:
+    assert handled(Stream(), EngineCache()).response == {"batchItemFailures": []}
+
+
+def test_views_that_do_not_fit_the_tables_key_stop_the_first_batch(stream: Stream) -> None:
+    view = {"mine": {"kind": "item", "key": "{pk}"}}
+    cache = EngineCache()
+    with pytest.raises(SettingsError, match="views.mine: two items could share an entry"):
+        handled(stream, cache, view, table={"name": "orders"})
+    assert cache.keys() == []
+
+
+def test_a_clock_behind_the_streams_gives_no_negative_delay() -> None:
+    stream = Stream()
+    for number in range(20):
+        stream.put(order(number))
+    del stream.records[:15]
+    assert handled(stream, EngineCache()).metrics["PropagationDelay"] == 0

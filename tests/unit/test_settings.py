@@ -1,0 +1,122 @@
+import base64
+import gzip
+from typing import Any
+
+import msgspec
+import pytest
+
+from handler.settings import ListView, Settings, SettingsError, load, parse
+
+MOMENTO = {"cache_name": "pizza", "secret_arn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento"}
+ITEM = {"kind": "item", "key": "{pk}#{sk}"}
+LIST = {"kind": "list", "key": "all", "member": "{pk}#{sk}"}
+
+
+def parsed(view: Any, **others: Any) -> Settings:
+    table = {"name": "orders", "key_attributes": ["pk", "sk"]}
+    return parse(msgspec.json.encode({"table": table, "momento": MOMENTO, "views": {"mine": view}} | others))
+
+
+def test_the_least_is_enough() -> None:
+    settings = parsed(ITEM)
+    assert settings.ttl_seconds == 86_400
+    assert settings.key_prefix == ""
+    assert settings.views["mine"].fields is None
+
+
+def test_a_list_is_newest_first_and_is_not_rebuilt_where_nothing_is_said() -> None:
+    view = parsed(LIST).views["mine"]
+    assert isinstance(view, ListView)
+    assert view.descending
+    assert view.rebuild_from is None
+
+
+def test_the_key_prefix_stands_before_every_key() -> None:
+    view = parsed(ITEM, key_prefix="shop-").views["mine"]
+    assert view.key.of({"pk": {"S": "1"}, "sk": {"S": "m"}}) == "shop-1#m"
+
+
+def test_settings_come_gzipped_in_one_variable() -> None:
+    document = msgspec.json.encode({"table": {"name": "orders"}, "momento": MOMENTO, "views": {"mine": ITEM}})
+    settings = load({"SETTINGS": base64.b64encode(gzip.compress(document)).decode()})
+    assert settings.table.name == "orders"
+    assert settings.table.key_attributes is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({}, "SETTINGS is missing"),
+        ({"SETTINGS": "%"}, "is not base64 of gzip"),
+        ({"SETTINGS": "AAAA"}, "is not base64 of gzip"),
+        ({"SETTINGS": base64.b64encode(gzip.compress(b"{"))}, "not JSON"),
+    ],
+)
+def test_an_environment_that_is_not_terraforms_is_refused(environment: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load(environment)
+
+
+@pytest.mark.parametrize(
+    ("view", "message"),
+    [
+        (ITEM | {"kind": "set"}, r"views.mine: .*'set'.*kind"),
+        ({"key": "{pk}"}, "views.mine: .*kind"),
+        ({"kind": "item"}, "views.mine: .*`key`"),
+        (ITEM | {"member": "{id}"}, "views.mine: .*unknown field `member`"),
+        (ITEM | {"key": 1}, "views.mine: a string is expected - at `\\$.key`"),
+        (ITEM | {"key": "{pk"}, "views.mine: .*without its partner"),
+        (ITEM | {"key": "all"}, "views.mine: `key` has no placeholder"),
+        (ITEM | {"key": "{pk}"}, "views.mine: two items could share an entry.*sk is not part of `key`"),
+        (ITEM | {"fields": {}}, "views.mine: `fields` is empty"),
+        (ITEM | {"fields": {"id": "a..b"}}, "views.mine: .*not an attribute path"),
+        (ITEM | {"where": {"type": "order"}}, 'views.mine: "type" must be a list.* - at `\\$.where`'),
+        (ITEM | {"ttl_seconds": 299}, "views.mine: `ttl_seconds` must be at least 300"),
+        (LIST | {"member": "all"}, "views.mine: `member` has no placeholder"),
+        (LIST | {"member": "{pk}"}, "views.mine: two items could share.*sk is not part of `member`"),
+        (LIST | {"fields": {"id": "pk"}}, 'views.mine: `member` names "pk", which is not one of the `fields`'),
+        (
+            LIST | {"fields": {"pk": "pk", "sk": "sk"}, "order_by": "createdAt"},
+            'views.mine: `order_by` names "createdAt"',
+        ),
+        (LIST | {"fields": {"pk": "pk", "sk": "a.sk"}}, "views.mine: two items could share.*sk"),
+        (
+            LIST | {"rebuild_from": {"key_condition": {"type": "{type}"}}},
+            'views.mine: `rebuild_from.key_condition.type` uses "type", which `key` does not hold',
+        ),
+        (LIST | {"rebuild_from": {"index_name": "type"}}, "views.mine: .*`key_condition`"),
+    ],
+)
+def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        parsed(view)
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"views": {}}, "`views` is empty"),
+        ({"ttl_seconds": 1}, "`ttl_seconds` must be at least 300"),
+        ({"momento": {"cache_name": "pizza"}}, "secret_arn"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_wrong_settings_are_refused_and_named(others: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        parsed(ITEM, **others)
+
+
+def test_unique_vouches_for_a_key_that_lacks_the_primary_keys() -> None:
+    assert parsed(ITEM | {"key": "{pk}", "unique": True}).views["mine"].unique
+
+
+def test_a_members_fields_stand_for_the_attributes_that_they_show() -> None:
+    assert parsed(LIST | {"member": "{a}#{b}", "fields": {"a": "pk", "b": "sk"}}).views
+
+
+def test_a_pattern_keeps_every_digit_of_its_numbers() -> None:
+    where = {"n": [msgspec.Raw(b"0.10000000000000000000000000000000000001")]}
+    pattern = parsed(ITEM | {"where": where}).views["mine"].where
+    assert pattern is not None
+    assert pattern.matches({"n": {"N": "0.10000000000000000000000000000000000001"}})
+    assert not pattern.matches({"n": {"N": "0.1"}})

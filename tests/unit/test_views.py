@@ -1,0 +1,193 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from handler.changes import coalesce
+from handler.records import decode
+from handler.views import DeleteEntry, Plan, SetEntry, UpdateList, plan
+from tests.pizza import order, settings
+from tests.stream import Stream
+
+ITEM = {"kind": "item", "key": "{alias}", "unique": True, "fields": {"n": "n"}}
+LIST = {"kind": "list", "key": "of-{owner}", "member": "{id}", "unique": True, "fields": {"id": "pk", "n": "n"}}
+
+
+def planned(stream: Stream, view: Any = None, **others: Any) -> Plan:
+    views = {"mine": view} if view else None
+    return plan(coalesce(decode(stream.event()).changes), settings(views, **others) if views else settings(**others))
+
+
+def thing(name: str, n: int = 1, **others: Any) -> dict[str, Any]:
+    return {"pk": name, "sk": "m", "n": n} | others
+
+
+def sequence(position: int) -> int:
+    """The sequence number of a stream's record."""
+    stream = Stream()
+    for n in range(position + 1):
+        stream.put(thing("x", n))
+    return decode(stream.event()).changes[position].sequence_number
+
+
+def test_an_order_gives_its_two_entries_and_its_rows_in_two_lists() -> None:
+    stream = Stream()
+    stream.put(order(1))
+    operations = {operation.key: operation for operation in planned(stream).operations}
+    assert set(operations) == {"order-1", "ADMIN-order-1", "all-orders", "ann"}
+    assert isinstance(operations["ADMIN-order-1"], SetEntry)
+    assert msgspec.json.decode(operations["ADMIN-order-1"].value)["creator"] == "ann"
+    assert isinstance(operations["order-1"], SetEntry)
+    assert msgspec.json.decode(operations["order-1"].value) == {
+        "id": "order-1",
+        "createdAt": "2026-01-01T12:00:00Z",
+        "status": "WAITING",
+        "numItems": 1,
+        "items": [{"size": "large", "crust": "thin", "toppings": ["basil"], "sauce": "tomato"}],
+    }
+    assert isinstance(operations["ann"], UpdateList)
+    assert operations["ann"].condition == {"type": {"S": "order"}, "creator": {"S": "ann"}}
+
+
+def test_an_item_changed_often_is_written_once_with_its_last_image() -> None:
+    stream = Stream()
+    for n in range(5):
+        stream.put(thing("a", n, alias="A"))
+    assert planned(stream, ITEM).operations == (SetEntry("mine", "A", sequence(0), b'{"n":4}', 86_400),)
+
+
+def test_every_key_that_an_item_had_within_the_batch_is_left() -> None:
+    stream = Stream()
+    for alias in ("A", "B", "C"):
+        stream.put(thing("a", alias=alias))
+    assert {(type(each), each.key) for each in planned(stream, ITEM).operations} == {
+        (DeleteEntry, "A"),
+        (DeleteEntry, "B"),
+        (SetEntry, "C"),
+    }
+
+
+def test_an_item_that_comes_and_goes_within_the_batch_leaves_no_entry() -> None:
+    stream = Stream()
+    stream.put(thing("a", alias="A"))
+    stream.delete("a", "m")
+    assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0)),)
+
+
+def test_an_item_without_the_keys_attribute_has_no_entry() -> None:
+    stream = Stream()
+    stream.put(thing("a"))
+    assert planned(stream, ITEM).operations == ()
+
+
+def test_where_one_item_leaves_a_key_and_another_takes_it_the_last_wins() -> None:
+    stream = Stream()
+    stream.put(thing("a", 1, alias="A"))
+    stream.put(thing("a", 1))
+    stream.put(thing("b", 2, alias="A"))
+    assert planned(stream, ITEM).operations == (SetEntry("mine", "A", sequence(0), b'{"n":2}', 86_400),)
+    stream.put(thing("b", 2))
+    assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0)),)
+
+
+def test_a_key_taken_before_it_was_left_goes_as_it_would_one_by_one() -> None:
+    stream = Stream()
+    stream.put(thing("a", 1, alias="A"))
+    stream.put(thing("b", 2, alias="A"))
+    stream.put(thing("a", 1))
+    assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0)),)
+
+
+def test_an_operation_stands_for_the_first_record_of_every_item_in_it() -> None:
+    stream = Stream()
+    stream.put(thing("a", owner="ann"))
+    stream.put(thing("b", owner="bob"))
+    stream.put(thing("c", owner="ann"))
+    stream.put(thing("b", owner="ann"))
+    of_ann, of_bob = planned(stream, LIST).operations
+    assert (of_ann.key, of_ann.lowest) == ("of-ann", sequence(0))
+    assert (of_bob.key, of_bob.lowest) == ("of-bob", sequence(1))
+
+
+def test_one_list_is_updated_once_whatever_the_number_of_rows() -> None:
+    stream = Stream()
+    for name in "abc":
+        stream.put(thing(name, owner="ann"))
+    stream.delete("b", "m")
+    (update,) = planned(stream, LIST).operations
+    assert isinstance(update, UpdateList)
+    assert {member: row is None for member, row in update.edits.items()} == {"a": False, "b": True, "c": False}
+
+
+def test_a_row_moves_from_list_to_list() -> None:
+    stream = Stream()
+    stream.put(thing("a", owner="ann"))
+    stream.put(thing("a", owner="bob"))
+    updates = {each.key: each for each in planned(stream, LIST).operations if isinstance(each, UpdateList)}
+    assert updates["of-ann"].edits == {"a": None}
+    assert updates["of-bob"].edits["a"] is not None
+
+
+def test_an_item_that_stops_matching_leaves_the_view() -> None:
+    stream = Stream()
+    stream.put(thing("a", alias="A", state="open"))
+    stream.put(thing("a", alias="A", state="closed"))
+    view = ITEM | {"where": {"state": ["open"]}}
+    assert planned(stream, view).operations == (DeleteEntry("mine", "A", sequence(0)),)
+
+
+def test_the_whole_image_is_shown_where_no_fields_are_named() -> None:
+    stream = Stream()
+    stream.put(thing("a"))
+    (entry,) = planned(stream, {"kind": "item", "key": "{pk}#{sk}"}).operations
+    assert isinstance(entry, SetEntry)
+    assert msgspec.json.decode(entry.value) == {"pk": "a", "sk": "m", "n": 1}
+
+
+def test_a_views_ttl_goes_before_the_modules() -> None:
+    stream = Stream()
+    stream.put(thing("a", alias="A"))
+    (entry,) = planned(stream, ITEM | {"ttl_seconds": 300}).operations
+    assert isinstance(entry, SetEntry)
+    assert entry.ttl_seconds == 300
+    (entry,) = planned(stream, ITEM, ttl_seconds=600).operations
+    assert isinstance(entry, SetEntry)
+    assert entry.ttl_seconds == 600
+
+
+def test_an_item_that_one_view_can_not_show_is_rejected_for_that_view_alone() -> None:
+    stream = Stream()
+    stream.put(order(1))
+    stream.put(order(2))
+    stream.records[0]["dynamodb"]["NewImage"]["items"] = {"X": "secret"}
+    result = planned(stream)
+    assert {rejection.view for rejection in result.rejections} == {"order", "admin_order"}
+    assert "secret" not in str(result.rejections)
+    assert {each.key for each in result.operations} == {"order-2", "ADMIN-order-2", "all-orders", "ann"}
+
+
+def test_two_views_that_meet_on_a_key_are_told_apart_aloud() -> None:
+    stream = Stream()
+    stream.put(order(1, creator="order-1"))
+    (rejection,) = planned(stream).rejections
+    assert rejection.view == "my_orders"
+    assert "the views order and my_orders give the same cache key" in rejection.reason
+
+
+def test_a_record_lost_between_two_others_does_not_leave_its_key_behind() -> None:
+    stream = Stream()
+    for alias in ("A", "B", "C"):
+        stream.put(thing("a", alias=alias))
+    del stream.records[1]
+    assert {(type(each), each.key) for each in planned(stream, ITEM).operations} == {
+        (DeleteEntry, "A"),
+        (DeleteEntry, "B"),
+        (SetEntry, "C"),
+    }
+
+
+@pytest.mark.parametrize(("prefix", "key"), [("", "A"), ("shop-", "shop-A")])
+def test_the_key_prefix_keeps_tables_apart(prefix: str, key: str) -> None:
+    stream = Stream()
+    stream.put(thing("a", alias="A"))
+    assert planned(stream, ITEM, key_prefix=prefix).operations[0].key == key
