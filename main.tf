@@ -147,10 +147,6 @@ resource "aws_sqs_queue" "failures" {
   message_retention_seconds = 1209600 # 14 days, the longest there is
   sqs_managed_sse_enabled   = true
   tags                      = var.tags
-}
-
-resource "aws_sqs_queue_policy" "failures" {
-  queue_url = aws_sqs_queue.failures.url
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -159,8 +155,10 @@ resource "aws_sqs_queue_policy" "failures" {
       Effect    = "Deny"
       Principal = "*"
       Action    = "sqs:*"
-      Resource  = aws_sqs_queue.failures.arn
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      # The queue's own ARN, which differs from the log group's by what is replaced. The queue has its policy from the
+      # start; a resource of its own for it would take the provider another half a minute.
+      Resource = replace(aws_cloudwatch_log_group.this.arn, "/:logs:([^:]*:[^:]*):.*/", ":sqs:$1:${var.name}-failures")
     }]
   })
 }

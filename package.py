@@ -138,14 +138,19 @@ def verify(package: Path, code_sha256: str) -> None:
         code_sha256: what Lambda says of the function's code (`CodeSha256`, the base64 of a zip's SHA-256).
 
     Raises:
-        PackageError: the function runs other code.
+        PackageError: the function runs other code, or the package is not here to compare with.
     """
+    if not package.exists():
+        raise PackageError(
+            f"{package} is not here: it was built in another checkout. Build it here too, with "
+            "`terraform apply -replace='…terraform_data.package'`."
+        )
     built = base64.b64encode(hashlib.sha256(package.read_bytes()).digest()).decode()
     if built != code_sha256:
         raise PackageError(
-            f"The function runs other code ({code_sha256}) than {package} ({built}): an earlier upload "
-            "failed. Upload it with `aws lambda update-function-code --zip-file fileb://…`, or have the "
-            "function made anew with `terraform apply -replace=…`, and apply again."
+            f"The function runs other code ({code_sha256}) than {package} ({built}): an earlier upload failed. "
+            "Have both made anew, with `terraform apply -replace='…terraform_data.package' "
+            "-replace='…aws_lambda_function.this'`."
         )
 
 
@@ -157,14 +162,10 @@ def main() -> int:
     build_command = commands.add_parser("build", help="build the package, unless the file is there")
     build_command.add_argument("--runtime", required=True, help="the function's, for example python3.13")
     build_command.add_argument("--architecture", required=True, choices=PLATFORMS, help="the function's")
-    build_command.add_argument(
-        "package", type=Path, help="the zip to write; name it after all that goes into it"
-    )
+    build_command.add_argument("package", type=Path, help="the zip to write; name it after all that goes into it")
 
     verify_command = commands.add_parser("verify", help="fail unless the function runs the package")
-    verify_command.add_argument(
-        "--code-sha256", required=True, help="the function's CodeSha256, as Lambda says"
-    )
+    verify_command.add_argument("--code-sha256", required=True, help="the function's CodeSha256, as Lambda says")
     verify_command.add_argument("package", type=Path, help="the zip that the function should run")
 
     arguments = parser.parse_args()
