@@ -110,23 +110,15 @@ class MomentoCache:
         return float(response.found.remaining_ttl_millis / 1000)
 
     async def _connect(self) -> None:
+        credentials = credentials_of(self._api_key, self._momento.endpoint)
         try:
             self._client = await CacheClientAsync.create(
-                self._configuration, self._credentials(), timedelta(days=1), CONNECT_TIMEOUT
+                self._configuration, credentials, timedelta(days=1), CONNECT_TIMEOUT
             )
         except SdkException as error:
-            raise self._error(error.error_code, error.message) from error
+            raise self._error_of(error) from error
         # The SDK has no compare-and-set by hash. Its own channel adds the key, the retries and the agent's name.
         self._stub = self._client._data_clients[0]._build_stub()
-
-    def _credentials(self) -> CredentialProvider:
-        endpoint = self._momento.endpoint
-        if endpoint is None:
-            return CredentialProvider.from_disposable_token(self._api_key)
-        host, colon, port = endpoint.partition(":")
-        if colon:
-            return CredentialProvider(self._api_key, host, host, host, int(port))
-        return CredentialProvider.from_api_key_v2(self._api_key, endpoint)
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
@@ -164,3 +156,28 @@ class MomentoCache:
         }.get(code, "momento.endpoint: Momento does not answer: check the endpoint and the function's way to it")
         kind = UnauthenticatedError if code is MomentoErrorCode.AUTHENTICATION_ERROR else CacheError
         return kind(f"{fix} ({': '.join(filter(None, (code.name, reason)))})")
+
+
+def credentials_of(api_key: str, endpoint: str | None) -> CredentialProvider:
+    """Tell whom to speak to, and by which key.
+
+    Args:
+        api_key: a v2 API key, a legacy or disposable token, or anything for a local server.
+        endpoint: as in `settings.Momento`.
+
+    Raises:
+        CacheError: the key does not fit the endpoint.
+    """
+    host, colon, port = (endpoint or "").partition(":")
+    if colon:
+        return CredentialProvider(api_key, host, host, host, int(port))
+    try:
+        if endpoint is None:
+            return CredentialProvider.from_disposable_token(api_key)
+        return CredentialProvider.from_api_key_v2(api_key, endpoint)
+    except (SdkException, ValueError, KeyError):
+        # Not the cause: it could quote the key.
+        raise CacheError(
+            "momento.secret_arn: the secret holds no API key that fits momento.endpoint: "
+            "a v2 API key needs the endpoint, a legacy key or disposable token has it inside and needs it left out"
+        ) from None

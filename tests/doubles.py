@@ -129,9 +129,11 @@ class MemoryTable:
     def __init__(self, images: Iterable[Mapping[str, Any]] = ()) -> None:
         self.images = list(images)
         self.queries: list[tuple[str | None, dict[str, Any]]] = []
+        self.pages = 0
 
     async def query(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
         await asyncio.sleep(0)
+        self.pages += 1
         if after is None:
             self.queries.append((source.index_name, dict(condition)))
         found = [each for each in self.images if all(each.get(name) == value for name, value in condition.items())]

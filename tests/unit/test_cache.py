@@ -75,6 +75,13 @@ def test_a_rebuild_shows_what_the_view_shows_and_nothing_else(cache: EngineCache
     assert rows(cache, "ann") == ["order-1"]
 
 
+def test_a_rebuild_from_a_wider_query_leaves_out_other_lists_rows(cache: EngineCache, stream: Stream) -> None:
+    view = LIST | {"key": "{creator}", "rebuild_from": {"key_condition": {"type": "order"}}}
+    table = MemoryTable([image(order(2)), image(order(3, creator="bob"))])
+    run(operations(stream, {"mine": view}), cache, table)
+    assert rows(cache, "ann") == ["order-2", "order-1"]
+
+
 def test_a_removal_rebuilds_an_absent_list_too_for_the_index_may_still_have_the_row(
     cache: EngineCache, stream: Stream
 ) -> None:
@@ -166,6 +173,7 @@ def test_a_rebuild_too_big_stops_reading_and_costs_no_query_a_batch(cache: Engin
         applied = run(operations(stream, OPEN_ORDERS), cache, table)
     assert cache.get("all-orders") == b"null"
     assert len(table.queries) == 1
+    assert table.pages < 19
     assert applied.counts["list_absent"] == 1
 
 

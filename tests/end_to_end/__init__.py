@@ -1,0 +1,1 @@
+"""The whole system, each part the real one."""

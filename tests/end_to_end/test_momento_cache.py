@@ -1,0 +1,208 @@
+"""The adapter to Momento: the real SDK over real gRPC."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from handler.cache import CacheError, UnauthenticatedError
+from handler.momento_cache import MomentoCache, credentials_of
+from handler.settings import Momento
+from local.momento import Fault, MomentoServer
+
+Use = Callable[[MomentoCache], Awaitable[Any]]
+
+
+class StoredKey:
+    """A key as a secret holds it: it can be changed."""
+
+    fetch_seconds = 1.0
+
+    def __init__(self, *values: str) -> None:
+        self.values = list(values)
+
+    def fetch(self) -> str:
+        """Give the present key; the next fetch finds the next one, if there is one."""
+        return self.values.pop(0) if len(self.values) > 1 else self.values[0]
+
+
+@pytest.fixture
+def server() -> Iterator[MomentoServer]:
+    with MomentoServer(caches=["pizza"], required_keys=["good"]) as server:
+        yield server
+
+
+def momento(endpoint: str | None, cache_name: str = "pizza") -> Momento:
+    return Momento(cache_name=cache_name, secret_arn="arn", endpoint=endpoint)
+
+
+def use(server: MomentoServer, use: Use, key: StoredKey | None = None, cache_name: str = "pizza") -> Any:
+    async def connected() -> Any:
+        cache = MomentoCache(momento(server.endpoint, cache_name), key or StoredKey("good"))
+        await cache.connect()
+        try:
+            return await use(cache)
+        finally:
+            await cache.close()
+
+    return asyncio.run(connected())
+
+
+def test_what_is_set_is_read_with_its_hash_and_deleted(server: MomentoServer) -> None:
+    async def walk(cache: MomentoCache) -> list[Any]:
+        await cache.set("kä", b"\x00value", 600)
+        entry = await cache.get_with_hash("kä")
+        remaining = await cache.remaining_ttl("kä")
+        await cache.delete("kä")
+        return [entry.value if entry else None, 590 < remaining <= 600, await cache.get_with_hash("kä")]
+
+    assert use(server, walk) == [b"\x00value", True, None]
+
+
+def test_a_value_is_written_only_over_the_hash_that_was_read(server: MomentoServer) -> None:
+    async def walk(cache: MomentoCache) -> list[bool]:
+        stored = [await cache.set_if_absent("k", b"1", 600), await cache.set_if_absent("k", b"2", 600)]
+        entry = await cache.get_with_hash("k")
+        assert entry is not None
+        stored.append(await cache.set_if_hash("k", b"3", 600, entry.hash))
+        stored.append(await cache.set_if_hash("k", b"4", 600, entry.hash))
+        await cache.delete("k")
+        stored.append(await cache.set_if_hash("k", b"5", 600, entry.hash))
+        return stored
+
+    assert use(server, walk) == [True, False, True, False, False]
+
+
+def test_an_absent_value_has_no_time_left(server: MomentoServer) -> None:
+    assert use(server, lambda cache: cache.remaining_ttl("none")) == 0
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda cache: cache.set("k", b"v", 600),
+        lambda cache: cache.delete("k"),
+        lambda cache: cache.get_with_hash("k"),
+        lambda cache: cache.set_if_hash("k", b"v", 600, b"hash"),
+        lambda cache: cache.set_if_absent("k", b"v", 600),
+        lambda cache: cache.remaining_ttl("k"),
+    ],
+    ids=["set", "delete", "get_with_hash", "set_if_hash", "set_if_absent", "remaining_ttl"],
+)
+def test_a_cache_that_does_not_exist_is_named_by_every_request(server: MomentoServer, request_of: Use) -> None:
+    with pytest.raises(CacheError, match='momento.cache_name: there is no cache "pasta"'):
+        use(server, request_of, cache_name="pasta")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("UNAVAILABLE", "momento.endpoint: Momento does not answer.*SERVER_UNAVAILABLE"),
+        ("DEADLINE_EXCEEDED", "momento.endpoint: .*TIMEOUT_ERROR"),
+        ("PERMISSION_DENIED", 'momento.secret_arn: the API key .* read and write permission on the cache "pizza"'),
+        ("RESOURCE_EXHAUSTED", "Momento's limit is reached.*LIMIT_EXCEEDED_ERROR: why"),
+        ("INVALID_ARGUMENT", "Momento refuses the request"),
+    ],
+)
+def test_an_error_is_raised_and_says_what_to_fix(server: MomentoServer, code: str, message: str) -> None:
+    for rpc in ("Delete", "GetWithHash"):
+        server.faults.add(Fault(rpc=rpc, code=code, err="why", times=None))
+    with pytest.raises(CacheError, match=message):
+        use(server, lambda cache: cache.delete("k"))
+    with pytest.raises(CacheError, match=message):
+        use(server, lambda cache: cache.get_with_hash("k"))
+
+
+def test_a_write_that_momento_fails_at_first_is_tried_again(server: MomentoServer) -> None:
+    server.faults.add(Fault(rpc="Set", code="UNAVAILABLE", times=3))
+    use(server, lambda cache: cache.set("k", b"v", 600))
+    assert server.engine.get("pizza", b"k") == b"v"
+
+
+def test_a_key_that_momento_does_not_accept_is_told_apart(server: MomentoServer) -> None:
+    with pytest.raises(UnauthenticatedError, match="momento.secret_arn: Momento does not accept the API key"):
+        use(server, lambda cache: cache.set("k", b"v", 600), StoredKey("bad"))
+
+
+def test_a_renewed_key_is_used_from_then_on(server: MomentoServer) -> None:
+    async def walk(cache: MomentoCache) -> None:
+        await cache.renew()
+        await cache.set("k", b"v", 600)
+        await cache.get_with_hash("k")
+
+    use(server, walk, StoredKey("bad", "good"))
+
+
+def test_a_renewal_that_finds_the_same_key_says_so(server: MomentoServer) -> None:
+    with pytest.raises(UnauthenticatedError, match="the secret still holds the same key"):
+        use(server, lambda cache: cache.renew(), StoredKey("bad"))
+
+
+def test_requests_under_way_outlive_a_renewal(server: MomentoServer) -> None:
+    server.required_keys = frozenset()
+    server.faults.add(Fault(rpc="Set", delay_ms=300))
+
+    async def walk(cache: MomentoCache) -> None:
+        slow = asyncio.create_task(cache.set("k", b"v", 600))
+        await asyncio.sleep(0.1)
+        await cache.renew()
+        await slow
+
+    use(server, walk, StoredKey("one", "two"))
+    assert server.engine.get("pizza", b"k") == b"v"
+
+
+def test_an_endpoint_where_nothing_listens_is_named() -> None:
+    with MomentoServer() as server:
+        pass
+    with pytest.raises(CacheError, match="momento.endpoint: Momento does not answer"):
+        use(server, lambda cache: cache.set("k", b"v", 600))
+
+
+def b64(content: str) -> str:
+    return base64.b64encode(content.encode()).decode()
+
+
+def jwt(claims: dict[str, str]) -> str:
+    parts = (json.dumps({"alg": "none"}), json.dumps(claims), "signature")
+    return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
+
+
+V2_KEY = jwt({"t": "g"})
+LEGACY_TOKEN = jwt({"cp": "control.example.com", "c": "cache.example.com"})
+V1_KEY = b64(json.dumps({"api_key": "the-key", "endpoint": "example.com"}))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "key"),
+    [
+        (None, "not a token"),
+        (None, V2_KEY),
+        (None, b64('{"a": "secret"}')),
+        (None, b64("not json")),
+        ("example.com", "not a v2 key"),
+        ("example.com", LEGACY_TOKEN),
+        ("example.com", V1_KEY),
+    ],
+)
+def test_a_secret_that_holds_no_fitting_key_is_named_and_not_shown(endpoint: str | None, key: str) -> None:
+    with pytest.raises(CacheError, match="momento.secret_arn: .* a v2 API key needs the endpoint") as caught:
+        credentials_of(key, endpoint)
+    assert key not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "key", "host"),
+    [
+        ("example.com", V2_KEY, "cache.example.com"),
+        (None, LEGACY_TOKEN, "cache.example.com"),
+        (None, V1_KEY, "cache.example.com"),
+        ("127.0.0.1:8080", "anything", "127.0.0.1"),
+    ],
+)
+def test_the_endpoint_is_the_keys_own_or_the_one_named(endpoint: str | None, key: str, host: str) -> None:
+    assert credentials_of(key, endpoint).cache_endpoint == host
