@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from handler.attributes import Path, Template
+from handler.attributes import Image, Path, Template
 from handler.patterns import Pattern
 
 MINIMUM_TTL_SECONDS = 300
@@ -55,10 +55,21 @@ class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         key_condition: key attribute to the value it must have, as a template over the item.
         index_name: the index to query; None: the table itself, read consistently.
+        index_key_attributes: the index's own key, where it is known.
     """
 
     key_condition: dict[str, Template]
     index_name: str | None = None
+    index_key_attributes: tuple[str, ...] = ()
+
+    def finds(self, image: Image) -> bool:
+        """Tell whether the query would find an item.
+
+        One that it would not is not in the list: else it would be there until the list is rebuilt, and then no more.
+        """
+        return all(name in image for name in self.index_key_attributes) and all(
+            image.get(attribute) == template.value_of(image) for attribute, template in self.key_condition.items()
+        )
 
 
 class _View(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", kw_only=True):

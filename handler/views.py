@@ -139,13 +139,16 @@ def row_of(view: View, image: Image) -> Row:
 def place_of(view: View, image: Image | None) -> tuple[str, str] | None:
     """Where a view shows an item: the cache key, and the row's member ("" for an item view).
 
-    None: nowhere, for the item does not match, or lacks an attribute of the key or member.
+    None: nowhere, for the item does not match, lacks an attribute of the key or member, or is not what a list is
+    rebuilt from.
     """
     if image is None or (view.where is not None and not view.where.matches(image)):
         return None
     key = view.key.of(image)
     if key is None or isinstance(view, ItemView):
         return None if key is None else (key, "")
+    if view.rebuild_from is not None and not view.rebuild_from.finds(image):
+        return None
     member = view.member.fill(text(view.source(name).lookup(image)) for name in view.member.names)
     return None if member is None else (key, member)
 

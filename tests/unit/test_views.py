@@ -136,6 +136,26 @@ def test_an_item_that_stops_matching_leaves_the_view() -> None:
     assert planned(stream, view).operations == (DeleteEntry("mine", "A", sequence(0)),)
 
 
+def test_an_item_that_a_rebuild_would_not_find_is_not_in_the_list() -> None:
+    view = LIST | {
+        "key": "of-{owner}",
+        "rebuild_from": {
+            "index_name": "by-type",
+            "index_key_attributes": ["type", "since"],
+            "key_condition": {"type": "thing", "owner": "{owner}"},
+        },
+    }
+    stream = Stream()
+    stream.put(thing("a", owner="ann", type="thing", since=1))
+    stream.put(thing("b", owner="ann", type="other", since=1))
+    stream.put(thing("c", owner="ann", type="thing"))
+    stream.put(thing("d", type="thing", since=1))
+    stream.put(thing("a", owner="ann", type="other", since=1))
+    (update,) = planned(stream, view).operations
+    assert isinstance(update, UpdateList)
+    assert update.edits == {"a": None}
+
+
 def test_the_whole_image_is_shown_where_no_fields_are_named() -> None:
     stream = Stream()
     stream.put(thing("a"))
