@@ -1,0 +1,48 @@
+# What AWS would give each resource, for policies and settings to be read from.
+
+mock_resource "aws_dynamodb_table" {
+  defaults = {
+    arn        = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders"
+    stream_arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2025-01-01T00:00:00.000"
+  }
+}
+
+mock_resource "aws_cloudwatch_log_group" {
+  defaults = {
+    arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/orders"
+  }
+}
+
+mock_resource "aws_iam_role" {
+  defaults = {
+    arn = "arn:aws:iam::111122223333:role/orders"
+    id  = "orders"
+  }
+}
+
+mock_resource "aws_lambda_function" {
+  defaults = {
+    arn         = "arn:aws:lambda:eu-west-1:111122223333:function:orders"
+    code_sha256 = "Q29kZQ=="
+  }
+}
+
+mock_resource "aws_lambda_event_source_mapping" {
+  defaults = {
+    arn  = "arn:aws:lambda:eu-west-1:111122223333:event-source-mapping:6d5c1c2e"
+    uuid = "6d5c1c2e"
+  }
+}
+
+mock_resource "aws_secretsmanager_secret" {
+  defaults = {
+    arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:pizza-orders-momento-a1B2c3"
+  }
+}
+
+mock_resource "aws_sqs_queue" {
+  defaults = {
+    arn = "arn:aws:sqs:eu-west-1:111122223333:orders-failures"
+    url = "https://sqs.eu-west-1.amazonaws.com/111122223333/orders-failures"
+  }
+}
