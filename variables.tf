@@ -4,7 +4,7 @@ variable "name" {
   description = <<-EOT
     Name of the function, its role and its log group, prefix of the failure queue, and the table's name unless `table`
     has another. 3 to 64 letters, digits, `-` and `_`. The role makes it unique within the account: name it after the
-    Region too if you deploy to several.
+    Region too if you deploy to several. A new name makes all of these anew, a table without a name of its own too.
   EOT
   type        = string
   nullable    = false

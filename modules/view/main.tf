@@ -19,8 +19,9 @@ locals {
   key_placeholders    = flatten(regexall(local.placeholder, var.key))
   member_placeholders = var.member == null ? [] : flatten(regexall(local.placeholder, var.member))
 
-  # The attributes that tell the view's entries apart, or a list's rows, which know an attribute by its field.
-  identity = var.kind == "list" ? [for field in local.member_placeholders : try(var.fields[field], field)] : local.key_placeholders
+  # What tells the view's entries apart, or a list's rows, which know an attribute by its field.
+  identified_by = var.kind == "list" ? "member" : "key"
+  identity      = var.kind == "list" ? [for field in local.member_placeholders : try(var.fields[field], field)] : local.key_placeholders
 
   missing_key_attributes = var.table == null ? [] : [for name in var.table.key_attributes : name if !contains(local.identity, name)]
 

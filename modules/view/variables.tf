@@ -52,7 +52,9 @@ variable "fields" {
   }
 
   validation {
-    condition     = var.fields == null ? true : alltrue([for path in values(var.fields) : can(regex("^${local.path}$", path))])
+    condition = var.fields == null ? true : alltrue([
+      for path in values(var.fields) : can(regex("^${local.path}$", path))
+    ])
     error_message = "views.${var.name}.fields must map each output name to an attribute path such as \"status\", \"address.city\" or \"tags[0]\", without braces."
   }
 }
@@ -65,7 +67,7 @@ variable "unique" {
 
   validation {
     condition     = var.unique || length(local.missing_key_attributes) == 0
-    error_message = "views.${var.name}.${var.kind == "list" ? "member" : "key"} must hold the table's whole primary key, but lacks ${join(" and ", local.missing_key_attributes)}, so that two items could share ${var.kind == "list" ? "a row" : "an entry"}: add it, or set unique = true if no two matching items can."
+    error_message = "views.${var.name}.${local.identified_by} must hold the table's whole primary key, but lacks ${join(" and ", local.missing_key_attributes)}: add it, or set unique = true if no two matching items can share one."
   }
 }
 

@@ -141,7 +141,7 @@ run "views_that_do_not_fit_into_the_environment_fail_the_plan" {
   expect_failures = [aws_lambda_function.this]
 }
 
-run "a_long_secret_name_that_does_not_fit_fails_too" {
+run "momento_that_does_not_fit_fails_the_plan_too" {
   command = plan
 
   variables {
