@@ -80,7 +80,6 @@ class MomentoServer:
         self.latency_ms = latency_ms
         self.host = HOST
         self.port = port
-        self._thread = ThreadPoolExecutor(1, "momento-server")
 
     @property
     def endpoint(self) -> str:
@@ -112,10 +111,12 @@ class MomentoServer:
             end = asyncio.Event()
             await self.serve(lambda: started.set_result((asyncio.get_running_loop(), end)), end)
 
+        self._thread = ThreadPoolExecutor(1, "momento-server")
         self._served = self._thread.submit(lambda: asyncio.run(serve()))
         either: list[Future[Any]] = [started, self._served]
         wait(either, return_when=FIRST_COMPLETED)
-        if self._served.done():
+        if not started.done():
+            self._thread.shutdown()
             self._served.result()
         self._loop, self._end = started.result()
         return self

@@ -1,0 +1,1 @@
+"""The stand-ins, held against what they stand in for."""

@@ -1,0 +1,274 @@
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import grpc
+import pytest
+from momento import CacheClient, Configurations, CredentialProvider
+from momento.config.middleware import MiddlewareMessage, MiddlewareRequestHandlerContext, MiddlewareStatus
+from momento.config.middleware.synchronous import Middleware, MiddlewareMetadata, MiddlewareRequestHandler
+from momento.errors import MomentoErrorCode
+from momento.responses import CacheGet, CacheSet
+from momento.responses.mixins import ErrorResponseMixin
+from momento.retry import FixedCountRetryStrategy
+
+from local.momento import Fault, MomentoServer, RemoteServer
+from local.momento.faults import Faults
+
+
+@pytest.fixture
+def impatient(server: MomentoServer) -> Iterator[CacheClient]:
+    """The SDK, giving up after a quarter of a second and never trying again."""
+    configuration = Configurations.Laptop.latest().with_client_timeout(timedelta(milliseconds=250))
+    configuration = configuration.with_retry_strategy(FixedCountRetryStrategy(max_attempts=0))
+    credentials = CredentialProvider.for_momento_local(server.host, server.port)
+    with CacheClient(configuration, credentials, timedelta(minutes=1)) as client:
+        yield client
+
+
+@pytest.fixture
+def remote(server: MomentoServer) -> Iterator[RemoteServer]:
+    with RemoteServer(server.endpoint) as connected:
+        yield connected
+
+
+def code(response: object) -> MomentoErrorCode:
+    assert isinstance(response, ErrorResponseMixin)
+    return response.error_code
+
+
+def test_a_request_dropped_before_it_is_applied_changes_nothing(server: MomentoServer, impatient: CacheClient) -> None:
+    server.faults.add(Fault(rpc="Set", code="UNAVAILABLE"))
+    assert code(impatient.set("pizza", "k", "v")) is MomentoErrorCode.SERVER_UNAVAILABLE
+    assert server.engine.keys("pizza") == []
+    assert isinstance(impatient.set("pizza", "k", "v"), CacheSet.Success)
+
+
+def test_a_reply_lost_after_it_is_applied_has_changed_the_cache(server: MomentoServer, impatient: CacheClient) -> None:
+    server.faults.add(Fault(rpc="Set", code="UNAVAILABLE", applied=True))
+    assert code(impatient.set("pizza", "k", "v")) is MomentoErrorCode.SERVER_UNAVAILABLE
+    assert server.engine.get("pizza", b"k") == b"v"
+
+
+def test_a_refusal_is_lost_like_any_other_reply(server: MomentoServer, impatient: CacheClient) -> None:
+    server.faults.add(Fault(rpc="Set", code="UNAVAILABLE", applied=True))
+    assert code(impatient.set("burger", "k", "v")) is MomentoErrorCode.SERVER_UNAVAILABLE
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_silent_request_runs_into_the_clients_deadline(
+    server: MomentoServer, impatient: CacheClient, applied: bool
+) -> None:
+    server.faults.add(Fault(rpc="Set", silent=True, applied=applied))
+    assert code(impatient.set("pizza", "k", "v")) is MomentoErrorCode.TIMEOUT_ERROR
+    assert server.engine.keys("pizza") == ([b"k"] if applied else [])
+
+
+def test_a_request_delayed_beyond_the_clients_deadline_is_not_applied_later(
+    server: MomentoServer, impatient: CacheClient
+) -> None:
+    server.faults.add(Fault(rpc="Set", delay_ms=300))
+    assert code(impatient.set("pizza", "k", "v")) is MomentoErrorCode.TIMEOUT_ERROR
+    time.sleep(0.1)
+    assert server.engine.keys("pizza") == []
+
+
+def test_a_delayed_request_is_answered_in_the_end(server: MomentoServer, client: CacheClient) -> None:
+    server.faults.add(Fault(rpc="Set", delay_ms=300))
+    assert isinstance(client.set("pizza", "k", "v"), CacheSet.Success)
+
+
+def test_latency_delays_every_request(server: MomentoServer, impatient: CacheClient) -> None:
+    server.latency_ms = 300
+    for response in (impatient.get("pizza", "k"), impatient.set("pizza", "k", "v")):
+        assert code(response) is MomentoErrorCode.TIMEOUT_ERROR
+    server.latency_ms = 0
+    assert isinstance(impatient.get("pizza", "k"), CacheGet.Miss)
+
+
+def test_the_err_trailer_tells_the_sdk_which_limit(server: MomentoServer, impatient: CacheClient) -> None:
+    server.faults.add(Fault(rpc="Get", code="RESOURCE_EXHAUSTED", err="operations_rate_limit_exceeded"))
+    limited = impatient.get("pizza", "k")
+    assert isinstance(limited, CacheGet.Error)
+    assert limited.message.startswith("Request rate limit exceeded for this account")
+
+
+def test_the_sdk_tries_again_as_often_as_it_says(server: MomentoServer, client: CacheClient) -> None:
+    server.faults.add(Fault(rpc="Get", code="UNAVAILABLE", times=3))
+    assert isinstance(client.get("pizza", "k"), CacheGet.Miss)
+    assert server.counters["Get"].requests == 4
+
+
+def test_a_fault_without_times_lasts_until_it_is_cleared(server: MomentoServer, impatient: CacheClient) -> None:
+    server.faults.add(Fault(rpc="Get", code="INTERNAL", times=None))
+    for _ in range(5):
+        assert code(impatient.get("pizza", "k")) is MomentoErrorCode.INTERNAL_SERVER_ERROR
+    server.faults.clear()
+    assert isinstance(impatient.get("pizza", "k"), CacheGet.Miss)
+
+
+def test_a_fault_meets_only_its_rpc_and_its_key(server: MomentoServer, impatient: CacheClient) -> None:
+    server.faults.add(Fault(rpc="Set", key="bad", code="UNAVAILABLE", times=None))
+    assert isinstance(impatient.set("pizza", "good", "v"), CacheSet.Success)
+    assert isinstance(impatient.get("pizza", "bad"), CacheGet.Miss)
+    assert code(impatient.set("pizza", "bad", "v")) is MomentoErrorCode.SERVER_UNAVAILABLE
+
+
+def test_faults_happen_in_the_order_they_were_added_one_a_request() -> None:
+    faults = Faults()
+    faults.add(Fault(rpc="Get", code="INTERNAL"))
+    faults.add(Fault(rpc="Set", code="ABORTED"))
+    faults.add(Fault(rpc="Get", code="UNAVAILABLE", times=2))
+    taken = [faults.take("Get", [b"k"], {}) for _ in range(4)]
+    assert [fault and fault.code for fault in taken] == ["INTERNAL", "UNAVAILABLE", "UNAVAILABLE", None]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"rpc": "SetAll", "code": "INTERNAL"}, "rpc must be one of .*SetIfHash"),
+        ({"rpc": "Set", "code": "BROKEN"}, "code must be one of .*UNAVAILABLE"),
+        ({"rpc": "Set", "code": "OK"}, "code must be one of"),
+        ({"rpc": "Set", "code": "INTERNAL", "times": 0}, "times"),
+        ({"rpc": "Set", "delay_ms": -1}, "delay_ms"),
+        ({"rpc": "Set", "code": "INTERNAL", "silent": True}, "not both"),
+        ({"rpc": "Set", "delay_ms": 1, "applied": True}, "applied"),
+        ({"rpc": "Set"}, "a fault needs"),
+    ],
+)
+def test_a_fault_that_could_never_come_true_is_refused(fields: dict[str, object], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        Fault(**fields)  # type: ignore[arg-type]  # the very point
+
+
+def asked(**fields: str) -> dict[str, str]:
+    return {"request-id": "a test"} | {name.replace("_", "-"): value for name, value in fields.items()}
+
+
+def test_momento_locals_metadata_asks_for_errors() -> None:
+    faults = Faults()
+    metadata = asked(return_error="resource-exhausted", error_rpcs="get set-if", error_count="2")
+    taken = [faults.take("Get", [], metadata) for _ in range(3)]
+    assert [fault and fault.code for fault in taken] == ["RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED", None]
+    assert faults.take("GetWithHash", [], metadata) is None
+    assert faults.take("Get", [], metadata | {"request-id": "another test"}) is not None
+
+
+def test_momento_locals_metadata_asks_for_delays() -> None:
+    faults = Faults()
+    metadata = asked(delay_rpcs="item-get-ttl", delay_ms="5", delay_count="1")
+    taken = [faults.take("ItemGetTtl", [], metadata) for _ in range(2)]
+    assert [fault and fault.delay_ms for fault in taken] == [5, None]
+
+
+def test_momento_locals_metadata_asks_for_both_at_once_and_for_good() -> None:
+    faults = Faults()
+    metadata = asked(return_error="unavailable", error_rpcs="get", delay_rpcs="get", delay_ms="5")
+    for _ in range(10):
+        assert faults.take("Get", [], metadata) == Fault(rpc="Get", code="UNAVAILABLE", delay_ms=5)
+
+
+def test_momento_local_calls_set_if_not_exists_by_its_successors_name() -> None:
+    metadata = asked(return_error="internal", error_rpcs="set-if")
+    for rpc in ("SetIf", "SetIfNotExists"):
+        assert Faults().take(rpc, [], metadata) is not None
+    assert Faults().take("SetIfHash", [], metadata) is None
+
+
+def test_metadata_without_a_session_asks_for_nothing() -> None:
+    assert Faults().take("Get", [], {"return-error": "internal", "error-rpcs": "get"}) is None
+
+
+class AsksForErrors(Middleware, MiddlewareRequestHandler):
+    """What the SDK's own tests put in between to steer Momento Local."""
+
+    def on_new_request(self, context: MiddlewareRequestHandlerContext) -> MiddlewareRequestHandler:  # noqa: ARG002
+        return self
+
+    def on_request_metadata(self, metadata: MiddlewareMetadata) -> MiddlewareMetadata:
+        pairs = asked(return_error="unavailable", error_rpcs="get increment").items()
+        return MiddlewareMetadata([*(metadata.grpc_metadata or ()), *pairs])
+
+    def on_request_body(self, request: MiddlewareMessage) -> MiddlewareMessage:
+        return request
+
+    def on_response_metadata(self, metadata: MiddlewareMetadata) -> MiddlewareMetadata:
+        return metadata
+
+    def on_response_body(self, response: MiddlewareMessage) -> MiddlewareMessage:
+        return response
+
+    def on_response_status(self, status: MiddlewareStatus) -> MiddlewareStatus:
+        return status
+
+
+def test_the_sdks_own_middleware_steers_the_server(server: MomentoServer) -> None:
+    configuration = Configurations.Laptop.latest().add_middleware(AsksForErrors())
+    credentials = CredentialProvider.for_momento_local(server.host, server.port)
+    with CacheClient(configuration, credentials, timedelta(minutes=1)) as client:
+        assert code(client.get("pizza", "k")) is MomentoErrorCode.SERVER_UNAVAILABLE
+        assert code(client.increment("pizza", "k")) is MomentoErrorCode.SERVER_UNAVAILABLE
+        assert isinstance(client.set("pizza", "k", "v"), CacheSet.Success)
+    assert (server.counters["Get"].requests, server.counters["Increment"].requests) == (4, 1)
+
+
+def test_a_server_elsewhere_is_steered_over_the_wire(
+    server: MomentoServer, remote: RemoteServer, impatient: CacheClient
+) -> None:
+    remote.add_fault(Fault(rpc="Get", code="INTERNAL", times=None))
+    assert code(impatient.get("pizza", "k")) is MomentoErrorCode.INTERNAL_SERVER_ERROR
+    remote.clear_faults()
+    assert isinstance(impatient.get("pizza", "k"), CacheGet.Miss)
+    remote.require_keys(["other"])
+    assert code(impatient.get("pizza", "k")) is MomentoErrorCode.AUTHENTICATION_ERROR
+    remote.require_keys([])
+    impatient.set("pizza", "k", "v")
+    remote.evict("pizza", b"k")
+    assert isinstance(impatient.get("pizza", "k"), CacheGet.Miss)
+    remote.set_latency(30)
+    assert server.latency_ms == 30
+
+
+def test_a_server_elsewhere_says_what_it_does_not_understand(server: MomentoServer, remote: RemoteServer) -> None:
+    with pytest.raises(grpc.RpcError, match="cache_not_found|doesn't exist"):
+        remote.evict("burger", b"k")
+    with grpc.insecure_channel(server.endpoint) as channel:
+        steer = channel.unary_unary("/local.momento.Remote/Steer", bytes, bytes)
+        with pytest.raises(grpc.RpcError, match="INVALID_ARGUMENT"):
+            steer(b'{"type": "AddFault", "fault": {"rpc": "SetAll"}}')
+
+
+def test_requests_bytes_and_operations_are_counted(remote: RemoteServer, client: CacheClient) -> None:
+    client.set("pizza", "k", "v" * 100)
+    client.get("pizza", "k")
+    client.get("burger", "k")
+    counted = remote.counters()
+    assert counted["Set"].requests == 1
+    assert 100 < counted["Set"].request_bytes < 120
+    assert 100 < counted["Get"].response_bytes < 120
+    assert (counted["Get"].requests, counted["Get"].operations) == (2, 2)
+    remote.clear_counters()
+    assert remote.counters() == {}
+
+
+def test_what_never_reached_the_engine_costs_no_operation(server: MomentoServer, impatient: CacheClient) -> None:
+    server.faults.add(Fault(rpc="Set", code="UNAVAILABLE"))
+    impatient.set("pizza", "k", "v")
+    server.required_keys = frozenset({"other"})
+    impatient.set("pizza", "k", "v")
+    assert (server.counters["Set"].requests, server.counters["Set"].operations) == (2, 0)
+
+
+@pytest.mark.parametrize(("fields", "operations"), [(1, 1), (2, 1), (3, 2), (10, 5)])
+def test_elements_of_a_dictionary_cost_half_an_operation_each(
+    server: MomentoServer, client: CacheClient, fields: int, operations: int
+) -> None:
+    items = {f"f{number}": "v" for number in range(fields)}
+    client.dictionary_set_fields("pizza", "d", items)
+    client.dictionary_get_fields("pizza", "d", list(items))
+    client.dictionary_fetch("pizza", "d")
+    client.dictionary_remove_fields("pizza", "d", list(items))
+    client.dictionary_fetch("pizza", "d")
+    counted = {rpc: server.counters[rpc].operations for rpc in ("DictionarySet", "DictionaryGet", "DictionaryDelete")}
+    assert counted == dict.fromkeys(counted, operations)
+    assert server.counters["DictionaryFetch"].operations == operations + 1
