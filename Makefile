@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PYTEST_ARGUMENTS ?=
 
 .PHONY: help
 help: ## Show this list
@@ -12,12 +13,35 @@ help: ## Show this list
 $(INSTALLED): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 ..." >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@echo "Installing the locked tools into $(VENV) (about a minute)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@
 
 .PHONY: install
 install: $(INSTALLED) ## Install the locked tools into .venv
+
+.PHONY: demo
+demo: $(INSTALLED) ## Run the pizza app end to end on this machine
+	@$(BIN)/python -m local demo
+
+.PHONY: test
+test: $(INSTALLED) ## Run every test: Python's, then Terraform's
+	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
+	$(BIN)/python -m local terraform test
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check style, types and Terraform's configuration
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m local terraform lint
+
+.PHONY: format
+format: $(INSTALLED) ## Format Python and Terraform
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	terraform fmt -recursive
 
 .PHONY: lock
 lock: $(INSTALLED) ## Renew both lock files from pyproject.toml
