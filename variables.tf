@@ -413,7 +413,7 @@ variable "enabled" {
 # The function.
 
 variable "runtime" {
-  description = "The Lambda runtime, `python3.11` or newer. Default: `python3.13`. The package is built for it."
+  description = "The Lambda runtime, `python3.11` or newer, as far as the provider knows it (5.x: up to 3.13). Default: `python3.13`. The package is built for it."
   type        = string
   default     = "python3.13"
   nullable    = false
@@ -453,16 +453,17 @@ variable "memory_size" {
 
 variable "timeout" {
   description = <<-EOT
-    How long one batch may take, in seconds, 1 to 900. Default: 60. What could not be started in time is reported as not
-    done and comes again, so it bounds how long a slow cache holds a shard rather than what a batch may hold.
+    How long one batch may take, in seconds, 20 to 900. Default: 60. What could not be started in time is reported as not
+    done and comes again, so it bounds how long a slow cache holds a shard rather than what a batch may hold. No request
+    starts that could outlast it: 20 is what fetching a renewed API key and one write may take at worst.
   EOT
   type        = number
   default     = 60
   nullable    = false
 
   validation {
-    condition     = var.timeout >= 1 && var.timeout <= 900 && floor(var.timeout) == var.timeout
-    error_message = "timeout must be a whole number from 1 to 900, which are Lambda's limits."
+    condition     = var.timeout >= 20 && var.timeout <= 900 && floor(var.timeout) == var.timeout
+    error_message = "timeout must be a whole number from 20, below which the function could not start all of its requests, to 900, which is Lambda's limit."
   }
 }
 

@@ -581,11 +581,11 @@ run "memory_is_whole_mb" {
   expect_failures = [var.memory_size]
 }
 
-run "a_timeout_is_at_least_a_second" {
+run "a_timeout_is_at_least_20_seconds" {
   command = plan
 
   variables {
-    timeout = 0
+    timeout = 19
   }
 
   expect_failures = [var.timeout]
@@ -605,7 +605,7 @@ run "a_timeout_is_whole_seconds" {
   command = plan
 
   variables {
-    timeout = 1.5
+    timeout = 20.5
   }
 
   expect_failures = [var.timeout]
