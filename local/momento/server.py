@@ -103,6 +103,10 @@ class MomentoServer:
         started()
         await end.wait()
         await server.stop(grace=None)
+        # The calls cut off are cancelled a moment later. Were the loop to end first, gRPC would print a traceback each.
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        if under_way:
+            await asyncio.wait(under_way, timeout=1)
 
     def __enter__(self) -> Self:
         started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()

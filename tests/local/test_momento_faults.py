@@ -236,39 +236,3 @@ def test_a_server_elsewhere_says_what_it_does_not_understand(server: MomentoServ
         steer = channel.unary_unary("/local.momento.Remote/Steer", bytes, bytes)
         with pytest.raises(grpc.RpcError, match="INVALID_ARGUMENT"):
             steer(b'{"type": "AddFault", "fault": {"rpc": "SetAll"}}')
-
-
-def test_requests_bytes_and_operations_are_counted(remote: RemoteServer, client: CacheClient) -> None:
-    client.set("pizza", "k", "v" * 100)
-    client.get("pizza", "k")
-    client.get("burger", "k")
-    counted = remote.counters()
-    assert counted["Set"].requests == 1
-    assert 100 < counted["Set"].request_bytes < 120
-    assert 100 < counted["Get"].response_bytes < 120
-    assert (counted["Get"].requests, counted["Get"].operations) == (2, 2)
-    remote.clear_counters()
-    assert remote.counters() == {}
-
-
-def test_what_never_reached_the_engine_costs_no_operation(server: MomentoServer, impatient: CacheClient) -> None:
-    server.faults.add(Fault(rpc="Set", code="UNAVAILABLE"))
-    impatient.set("pizza", "k", "v")
-    server.required_keys = frozenset({"other"})
-    impatient.set("pizza", "k", "v")
-    assert (server.counters["Set"].requests, server.counters["Set"].operations) == (2, 0)
-
-
-@pytest.mark.parametrize(("fields", "operations"), [(1, 1), (2, 1), (3, 2), (10, 5)])
-def test_elements_of_a_dictionary_cost_half_an_operation_each(
-    server: MomentoServer, client: CacheClient, fields: int, operations: int
-) -> None:
-    items = {f"f{number}": "v" for number in range(fields)}
-    client.dictionary_set_fields("pizza", "d", items)
-    client.dictionary_get_fields("pizza", "d", list(items))
-    client.dictionary_fetch("pizza", "d")
-    client.dictionary_remove_fields("pizza", "d", list(items))
-    client.dictionary_fetch("pizza", "d")
-    counted = {rpc: server.counters[rpc].operations for rpc in ("DictionarySet", "DictionaryGet", "DictionaryDelete")}
-    assert counted == dict.fromkeys(counted, operations)
-    assert server.counters["DictionaryFetch"].operations == operations + 1

@@ -1,12 +1,9 @@
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.message_factory import GetMessageClass
 from momento import CacheClient, CacheClientAsync, Configurations, CredentialProvider
 from momento.errors import MomentoErrorCode
 from momento.requests import CollectionTtl
@@ -25,27 +22,9 @@ from momento.responses.mixins import ErrorResponseMixin
 from momento_wire_types import cacheclient_pb2
 
 from local.momento import MomentoServer
+from tests.local.conftest import Call
 
-SCS = cacheclient_pb2.DESCRIPTOR.services_by_name["Scs"]
 MINUTE = 60_000
-
-Call = Callable[..., Any]
-
-
-@pytest.fixture
-def call(server: MomentoServer) -> Iterator[Call]:
-    """What the Python SDK has no call for: the service's own protocol, as `call("SetIf", cache_key=…)`."""
-    with grpc.insecure_channel(server.endpoint, options=[("grpc.max_receive_message_length", -1)]) as channel:
-
-        def answer(rpc: str, *, cache: str = "pizza", key: str = "", **fields: Any) -> Any:
-            method = SCS.methods_by_name[rpc]
-            request_type, response_type = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-            connect = channel.unary_stream if method.server_streaming else channel.unary_unary
-            send = connect(f"/{SCS.full_name}/{rpc}", request_type.SerializeToString, response_type.FromString)
-            answered = send(request_type(**fields), metadata=(("cache", cache), ("authorization", key)))
-            return list(answered) if method.server_streaming else answered
-
-        yield answer
 
 
 def error(response: object) -> tuple[MomentoErrorCode, str | bytes | None]:
@@ -136,7 +115,7 @@ def test_a_message_larger_than_any_sdk_sends_is_refused_by_the_service(call: Cal
 
 def test_a_request_that_is_no_message_is_refused(server: MomentoServer) -> None:
     with grpc.insecure_channel(server.endpoint) as channel:
-        send = channel.unary_unary(f"/{SCS.full_name}/Get", bytes, bytes)
+        send = channel.unary_unary("/cache_client.Scs/Get", bytes, bytes)
         with pytest.raises(grpc.RpcError, match="INVALID_ARGUMENT"):
             send(b"\xff", metadata=(("cache", "pizza"),))
 
@@ -148,64 +127,54 @@ def test_a_conditional_set_without_a_condition_is_refused(call: Call, server: Mo
     assert server.engine.keys("pizza") == []
 
 
-# By the service's names; the value held is "old".
-STORES = {
-    "present": {},
-    "equal": {"value_to_check": b"old"},
-    "not_equal": {"value_to_check": b"other"},
-    "present_and_not_equal": {"value_to_check": b"other"},
-    "absent_or_equal": {"value_to_check": b"old"},
+# By the service's names: what each condition stores over, where "old" is the value compared.
+ON_VALUES = {
+    "present": {"old", "other"},
+    "absent": {"nothing"},
+    "equal": {"old"},
+    "not_equal": {"nothing", "other"},
+    "present_and_not_equal": {"other"},
+    "absent_or_equal": {"nothing", "old"},
 }
-STORES_NOT = {
-    "absent": {},
-    "equal": {"value_to_check": b"other"},
-    "not_equal": {"value_to_check": b"old"},
-    "present_and_not_equal": {"value_to_check": b"old"},
-    "absent_or_equal": {"value_to_check": b"other"},
+ON_HASHES = {
+    "present_and_hash_equal": {"old"},
+    "present_and_not_hash_equal": {"other"},
+    "absent_or_hash_equal": {"nothing", "old"},
+    "absent_or_not_hash_equal": {"nothing", "other"},
+    "unconditional": {"nothing", "old", "other"},
 }
 
 
-@pytest.mark.parametrize(
-    ("condition", "operand", "stores"),
-    [(*condition, True) for condition in STORES.items()] + [(*condition, False) for condition in STORES_NOT.items()],
-)
+@pytest.mark.parametrize("held", ["nothing", "old", "other"])
+@pytest.mark.parametrize(("condition", "stores_over"), ON_VALUES.items())
 def test_every_condition_on_values_is_understood(
-    call: Call, server: MomentoServer, condition: str, operand: dict[str, bytes], stores: bool
+    call: Call, server: MomentoServer, condition: str, stores_over: set[str], held: str
 ) -> None:
-    server.engine.set("pizza", b"k", b"old", MINUTE)
+    if held != "nothing":
+        server.engine.set("pizza", b"k", held.encode(), MINUTE)
+    operand = {} if condition in {"present", "absent"} else {"value_to_check": b"old"}
     answer = call("SetIf", cache_key=b"k", cache_body=b"new", ttl_milliseconds=MINUTE, **{condition: operand})
-    assert answer.WhichOneof("result") == ("stored" if stores else "not_stored")
-    assert server.engine.get("pizza", b"k") == (b"new" if stores else b"old")
+    assert answer.WhichOneof("result") == ("stored" if held in stores_over else "not_stored")
+    assert (server.engine.get("pizza", b"k") == b"new") is (held in stores_over)
 
 
-@pytest.mark.parametrize(
-    ("condition", "compared", "stores"),
-    [
-        ("present_and_hash_equal", b"old", True),
-        ("present_and_hash_equal", b"other", False),
-        ("present_and_not_hash_equal", b"old", False),
-        ("present_and_not_hash_equal", b"other", True),
-        ("absent_or_hash_equal", b"old", True),
-        ("absent_or_hash_equal", b"other", False),
-        ("absent_or_not_hash_equal", b"old", False),
-        ("absent_or_not_hash_equal", b"other", True),
-        ("unconditional", None, True),
-    ],
-)
+@pytest.mark.parametrize("held", ["nothing", "old", "other"])
+@pytest.mark.parametrize(("condition", "stores_over"), ON_HASHES.items())
 def test_every_condition_on_hashes_is_understood(
-    call: Call, server: MomentoServer, condition: str, compared: bytes | None, stores: bool
+    call: Call, server: MomentoServer, condition: str, stores_over: set[str], held: str
 ) -> None:
-    for value in (b"old", b"other"):
-        server.engine.set("pizza", value, value, MINUTE)
-    server.engine.set("pizza", b"k", b"old", MINUTE)
-    operand = {} if compared is None else {"hash_to_check": call("GetWithHash", cache_key=compared).found.hash}
+    server.engine.set("pizza", b"known", b"old", MINUTE)
+    if held != "nothing":
+        server.engine.set("pizza", b"k", held.encode(), MINUTE)
+    known = call("GetWithHash", cache_key=b"known").found.hash
+    operand = {} if condition == "unconditional" else {"hash_to_check": known}
     answer = call("SetIfHash", cache_key=b"k", cache_body=b"new", ttl_milliseconds=MINUTE, **{condition: operand})
-    held = call("GetWithHash", cache_key=b"k").found
-    if stores:
-        assert (held.value, held.hash) == (b"new", answer.stored.new_hash)
+    found = call("GetWithHash", cache_key=b"k").found
+    if held in stores_over:
+        assert (found.value, found.hash) == (b"new", answer.stored.new_hash)
     else:
         assert answer.WhichOneof("result") == "not_stored"
-        assert held.value == b"old"
+        assert found.value == (b"" if held == "nothing" else held.encode())
 
 
 def test_an_absent_value_has_no_hash(call: Call) -> None:
