@@ -204,7 +204,7 @@ variable "views" {
     - `order_by`: the field that rows are sorted by. Default: none: rows are in the order of `member`.
     - `descending`: whether the greatest row comes first. Default: true, the newest first where `order_by` is a time.
     - `rebuild_from`: the query that fills a list which is not cached. Default: none: it stays absent, and a reader goes
-      to the table.
+      to the table. An item that the query would not find is not in the list.
       - `index_name`: the global secondary index to query. Default: none: the table itself, read consistently.
       - `key_condition`: key attribute to the value it must have, as a template that holds only placeholders of `key`.
         The hash key must be among them.

@@ -35,7 +35,11 @@ locals {
   queried = var.table == null ? null : var.index_name == null ? var.table.key_attributes : try(var.table.indexes[var.index_name].key_attributes, null)
 
   rebuild_from = var.key_condition == null ? null : {
-    for attribute, value in { index_name = var.index_name, key_condition = var.key_condition } : attribute => value if value != null
+    for attribute, value in {
+      index_name           = var.index_name
+      index_key_attributes = var.index_name == null ? null : local.queried
+      key_condition        = var.key_condition
+    } : attribute => value if value != null
   }
 
   settings = {

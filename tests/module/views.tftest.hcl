@@ -37,14 +37,14 @@ run "a_list_comes_to_all_that_is_set" {
       fields       = { id = "pk", line = "sk", city = "address.city", tag = "tags[0]", status = "status" }
       order_by     = "status"
       descending   = true
-      rebuild_from = { index_name = "type", key_condition = { type = "order" } }
+      rebuild_from = { index_name = "type", index_key_attributes = ["type", "creator"], key_condition = { type = "order" } }
       where = {
         type    = ["order"]
         address = { city = [{ prefix = "B" }, { exists = false }] }
         status  = [{ anything-but = ["DONE", "]}"] }, null, 4]
       }
     })
-    error_message = "Each attribute is passed on, the pattern as JSON."
+    error_message = "Each attribute is passed on, the pattern as JSON, and the key of the index, which shows no item that lacks it."
   }
 }
 
