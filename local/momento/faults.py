@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import grpc
 import msgspec
 
+from local.momento.engine import Code, MomentoError
 from local.momento.wire import SERVICES
 
 RPCS = frozenset(rpc for rpcs in SERVICES.values() for rpc in rpcs)
@@ -47,6 +48,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             raise ValueError("times must be at least 1, or None for every request until cleared")
         if self.delay_ms < 0:
             raise ValueError("delay_ms must not be negative")
+        if self.err is not None and self.code is None:
+            raise ValueError("err is a trailer to a code: give both")
         if self.code is not None and self.silent:
             raise ValueError("a fault either answers with a code or is silent, not both")
         if self.applied and not self.fails:
@@ -82,9 +85,17 @@ class Faults:
             self._waiting.clear()
 
     def take(self, rpc: str, keys: Sequence[bytes], metadata: Mapping[str, str]) -> Fault | None:
-        """Give the fault that a request meets, and count it as happened."""
+        """Give the fault that a request meets, and count it as happened.
+
+        Raises:
+            MomentoError: The request's metadata asks for what cannot be.
+        """
         with self._lock:
-            return self._asked_for(rpc, metadata) or self._next(rpc, keys)
+            try:
+                asked_for = self._asked_for(rpc, metadata)
+            except ValueError as error:
+                raise MomentoError(Code.INVALID_ARGUMENT, str(error)) from error
+            return asked_for or self._next(rpc, keys)
 
     def _next(self, rpc: str, keys: Sequence[bytes]) -> Fault | None:
         for index, fault in enumerate(self._waiting):

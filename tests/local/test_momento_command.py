@@ -67,7 +67,7 @@ def test_it_ends_clean_even_with_a_call_under_way(ending: signal.Signals) -> Non
             while "Get" not in remote.counters():
                 pass
             process.send_signal(ending)
-            output, errors = process.communicate(timeout=10)
+            output, errors = process.communicate(timeout=4)
             assert under_way.exception() is not None
         assert (process.returncode, output, errors) == (0, "", "")
 

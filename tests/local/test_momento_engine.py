@@ -433,6 +433,16 @@ def test_a_field_and_its_value_have_a_limit_of_their_own(engine: Engine) -> None
     assert engine.dictionary_length("pizza", b"d") == 1
 
 
+def test_fields_that_come_and_go_do_not_fill_a_dictionary() -> None:
+    engine = Cache(Limits(item_bytes=24)).engine
+    engine.dictionary_set("pizza", b"d", {b"stays": b"v"}, FRESH)
+    for turn in range(20):
+        engine.dictionary_set("pizza", b"d", {b"comes": b"%d" % turn}, FRESH)
+        engine.dictionary_set("pizza", b"d", {b"comes": b"longer"}, FRESH)
+        engine.dictionary_delete("pizza", b"d", [b"comes", b"none"])
+    assert engine.dictionary_fetch("pizza", b"d") == {b"stays": b"v"}
+
+
 FIELDS = st.dictionaries(st.binary(max_size=3), st.binary(max_size=6), max_size=4)
 
 

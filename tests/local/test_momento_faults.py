@@ -1,6 +1,7 @@
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -13,7 +14,9 @@ from momento.responses.mixins import ErrorResponseMixin
 from momento.retry import FixedCountRetryStrategy
 
 from local.momento import Fault, MomentoServer, RemoteServer
+from local.momento.engine import Code, MomentoError
 from local.momento.faults import Faults
+from tests.local.conftest import Call
 
 
 @pytest.fixture
@@ -114,6 +117,24 @@ def test_a_fault_meets_only_its_rpc_and_its_key(server: MomentoServer, impatient
     assert code(impatient.set("pizza", "bad", "v")) is MomentoErrorCode.SERVER_UNAVAILABLE
 
 
+@pytest.mark.parametrize(
+    ("rpc", "fields"),
+    [
+        ("GetBatch", {"items": [{"cache_key": b"good"}, {"cache_key": b"bad"}]}),
+        ("KeysExist", {"cache_keys": [b"good", b"bad"]}),
+        ("DictionaryFetch", {"dictionary_name": b"bad"}),
+    ],
+)
+def test_a_fault_on_a_key_meets_every_request_that_names_it(
+    server: MomentoServer, call: Call, rpc: str, fields: dict[str, Any]
+) -> None:
+    server.faults.add(Fault(rpc=rpc, key="good or bad", code="ABORTED"))
+    call(rpc, **fields)
+    server.faults.add(Fault(rpc=rpc, key="bad", code="ABORTED"))
+    with pytest.raises(grpc.RpcError, match="ABORTED"):
+        call(rpc, **fields)
+
+
 def test_faults_happen_in_the_order_they_were_added_one_a_request() -> None:
     faults = Faults()
     faults.add(Fault(rpc="Get", code="INTERNAL"))
@@ -133,6 +154,7 @@ def test_faults_happen_in_the_order_they_were_added_one_a_request() -> None:
         ({"rpc": "Set", "delay_ms": -1}, "delay_ms"),
         ({"rpc": "Set", "code": "INTERNAL", "silent": True}, "not both"),
         ({"rpc": "Set", "delay_ms": 1, "applied": True}, "applied"),
+        ({"rpc": "Set", "silent": True, "err": "item_not_found"}, "err"),
         ({"rpc": "Set"}, "a fault needs"),
     ],
 )
@@ -177,6 +199,20 @@ def test_momento_local_calls_set_if_not_exists_by_its_successors_name() -> None:
 
 def test_metadata_without_a_session_asks_for_nothing() -> None:
     assert Faults().take("Get", [], {"return-error": "internal", "error-rpcs": "get"}) is None
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        asked(return_error="broken", error_rpcs="get"),
+        asked(return_error="internal", error_rpcs="get", error_count="few"),
+        asked(delay_rpcs="get", delay_ms="-1"),
+    ],
+)
+def test_metadata_that_asks_for_what_cannot_be_is_refused(metadata: dict[str, str]) -> None:
+    with pytest.raises(MomentoError) as refusal:
+        Faults().take("Get", [], metadata)
+    assert refusal.value.code is Code.INVALID_ARGUMENT
 
 
 class AsksForErrors(Middleware, MiddlewareRequestHandler):
