@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -57,7 +58,7 @@ class AwsStack:
             endpoint, cloudwatch_endpoint = (f"http://{_HOST}:{port}" for port in ports)
             servers = [
                 _Server(
-                    "ministack",
+                    str(Path(__file__).with_name("ministack_server.py")),
                     [],
                     directory,
                     port=ports[0],
@@ -94,7 +95,6 @@ class AwsStack:
                 "AWS_REGION": REGION,
                 "AWS_DEFAULT_REGION": REGION,
                 "AWS_EC2_METADATA_DISABLED": "true",
-                "NO_PROXY": _HOST,
             }
             self.log_file = servers[0].log_file
             self._running = stack.pop_all()
@@ -103,25 +103,39 @@ class AwsStack:
     def __exit__(self, *_: object) -> None:
         self._running.close()
 
+    @property
+    def function_platform(self) -> dict[str, str]:
+        """The `runtime` and `architecture` of functions that run here: this interpreter's."""
+        return {
+            "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+            "architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
+        }
+
     def client(self, service: str) -> Any:
         """Return a boto3 client of this stack."""
+        return boto3.client(service, **self._options(service))  # type: ignore[call-overload]  # typed by literal name
+
+    def resource(self, service: str) -> Any:
+        """Return a boto3 resource of this stack."""
+        return boto3.resource(service, **self._options(service))  # type: ignore[call-overload]  # the same
+
+    def _options(self, service: str) -> dict[str, Any]:
         name = "AWS_ENDPOINT_URL_CLOUDWATCH" if service == "cloudwatch" else "AWS_ENDPOINT_URL"
-        return boto3.client(
-            service,  # type: ignore[call-overload]  # the stubs know only literal names
-            region_name=REGION,
-            endpoint_url=self.environment[name],
-            aws_access_key_id=ACCOUNT_ID,
-            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
-            config=Config(max_pool_connections=32, proxies={}),
-        )
+        return {
+            "region_name": REGION,
+            "endpoint_url": self.environment[name],
+            "aws_access_key_id": ACCOUNT_ID,
+            "aws_secret_access_key": self.environment["AWS_SECRET_ACCESS_KEY"],
+            "config": Config(max_pool_connections=32, proxies={}),
+        }
 
 
 class _Server:
-    """One module run as a server, in a process group of its own that its children are in too."""
+    """One program run as a server, in a process group of its own that its children are in too."""
 
     def __init__(
         self,
-        module: str,
+        program: str,
         arguments: Sequence[str],
         directory: Path,
         *,
@@ -129,10 +143,10 @@ class _Server:
         executable: str = sys.executable,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.log_file = directory / f"{module}.log"
-        self._module = module
+        self.log_file = directory / f"{Path(program).stem}.log"
+        self._program = program
         self._port = port
-        self._command = [sys.executable, "-I", str(_CHILD), executable, module, *arguments]
+        self._command = [sys.executable, "-I", str(_CHILD), executable, program, *arguments]
         # Nothing of the caller's: functions inherit this, and a profile or a PYTHONPATH would change what they do.
         self._environment = {
             "PATH": os.defpath,
@@ -161,10 +175,10 @@ class _Server:
         deadline = time.monotonic() + _READY_SECONDS
         while not _listens(self._port):
             if self._process is None or self._process.poll() is not None:
-                raise AwsStackError(f"{self._module} ended while starting:\n{self.log_file.read_text()}")
+                raise AwsStackError(f"{self._program} ended while starting:\n{self.log_file.read_text()}")
             if time.monotonic() > deadline:
                 raise AwsStackError(
-                    f"{self._module} was not ready after {_READY_SECONDS} s:\n{self.log_file.read_text()}"
+                    f"{self._program} was not ready after {_READY_SECONDS} s:\n{self.log_file.read_text()}"
                 )
             time.sleep(0.05)
 

@@ -1,9 +1,10 @@
-"""Runs a Python module in a process of its own that never outlives the process that started it.
+"""Runs a Python module or script in a process of its own that never outlives the process that started it.
 
-Called by path, as `python -I child.py EXECUTABLE MODULE [ARGUMENT...]`, with a pipe as standard input that the
+Called by path, as `python -I child.py EXECUTABLE PROGRAM [ARGUMENT...]`, with a pipe as standard input that the
 parent holds open. When the parent ends, however it ends, the pipe closes and this process group is killed.
 
-EXECUTABLE is what the module finds in `sys.executable`, the interpreter that it starts children of its own with.
+PROGRAM is a module's name, or a script's path. EXECUTABLE is what it finds in `sys.executable`, the interpreter that it
+starts children of its own with.
 """
 
 import os
@@ -19,7 +20,10 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    _, sys.executable, module, *arguments = sys.argv
+    _, sys.executable, program, *arguments = sys.argv
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = [program, *arguments]
+    if program.endswith(".py"):
+        runpy.run_path(program, run_name="__main__")
+    else:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
