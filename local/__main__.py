@@ -71,6 +71,8 @@ def _end(*_: object) -> NoReturn:
 if __name__ == "__main__":
     # Everything that was started is ended by the blocks that started it.
     signal.signal(signal.SIGTERM, _end)
+    # A shell starts what it runs in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # A proxy for the outside has no way to 127.0.0.1.
     os.environ.update(no_grpc_proxy="127.0.0.1")
     try:

@@ -5,28 +5,28 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 import venv
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
 
+from local import leash
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 ACCOUNT_ID = "000000000000"
 REGION = "us-east-1"
 
 _HOST = "127.0.0.1"
-_CHILD = Path(__file__).with_name("child.py")
+_MINISTACK = Path(__file__).with_name("ministack_server.py")
 _READY_SECONDS = 60
 
 # What AWS installs beside every Python function: boto3 and what it imports.
@@ -58,12 +58,11 @@ class AwsStack:
             endpoint, cloudwatch_endpoint = (f"http://{_HOST}:{port}" for port in ports)
             servers = [
                 _Server(
-                    str(Path(__file__).with_name("ministack_server.py")),
-                    [],
+                    "ministack",
+                    [str(_MINISTACK), _lambda_interpreter(directory / "runtime")],
+                    ports[0],
                     directory,
-                    port=ports[0],
-                    executable=_lambda_interpreter(directory / "runtime"),
-                    environment={
+                    {
                         "BIND_HOST": _HOST,
                         "GATEWAY_PORT": str(ports[0]),
                         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
@@ -75,16 +74,11 @@ class AwsStack:
                         "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
                     },
                 ),
-                _Server(
-                    "moto.server",
-                    ["-H", _HOST, "-p", str(ports[1])],
-                    directory,
-                    port=ports[1],
-                ),
+                _Server("moto", ["-m", "moto.server", "-H", _HOST, "-p", str(ports[1])], ports[1], directory),
             ]
             for server in servers:
-                stack.callback(server.stop)
                 server.start()
+                stack.callback(server.end)
             for server in servers:
                 server.wait_until_ready()
             self.environment = {
@@ -131,23 +125,20 @@ class AwsStack:
 
 
 class _Server:
-    """One program run as a server, in a process group of its own that its children are in too."""
+    """One of the stack's servers, a Python program of this environment.
+
+    Its environment is clean: functions inherit it, and a profile or a PYTHONPATH of the caller's would change what they
+    do.
+    """
 
     def __init__(
-        self,
-        program: str,
-        arguments: Sequence[str],
-        directory: Path,
-        *,
-        port: int,
-        executable: str = sys.executable,
-        environment: Mapping[str, str] | None = None,
+        self, name: str, program: list[str], port: int, directory: Path, environment: Mapping[str, str] | None = None
     ) -> None:
-        self.log_file = directory / f"{Path(program).stem}.log"
-        self._program = program
+        self.log_file = directory / f"{name}.log"
+        self._name = name
+        self._command = [sys.executable, "-I", *program]
         self._port = port
-        self._command = [sys.executable, "-I", str(_CHILD), executable, program, *arguments]
-        # Nothing of the caller's: functions inherit this, and a profile or a PYTHONPATH would change what they do.
+        self._directory = directory
         self._environment = {
             "PATH": os.defpath,
             "HOME": str(directory),
@@ -156,38 +147,27 @@ class _Server:
             "AWS_EC2_METADATA_DISABLED": "true",
             **(environment or {}),
         }
-        self._directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.log_file.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self._directory,
-                env=self._environment,
-                start_new_session=True,
+            self._process = leash.start(
+                self._command, stdout=log, stderr=log, cwd=self._directory, env=self._environment
             )
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS
         while not _listens(self._port):
-            if self._process is None or self._process.poll() is not None:
-                raise AwsStackError(f"{self._program} ended while starting:\n{self.log_file.read_text()}")
+            if self._process.poll() is not None:
+                raise AwsStackError(f"{self._name} ended while starting:\n{self.log_file.read_text()}")
             if time.monotonic() > deadline:
                 raise AwsStackError(
-                    f"{self._program} was not ready after {_READY_SECONDS} s:\n{self.log_file.read_text()}"
+                    f"{self._name} was not ready after {_READY_SECONDS} s:\n{self.log_file.read_text()}"
                 )
             time.sleep(0.05)
 
-    def stop(self) -> None:
-        """Kill the server and its children: its state is in memory, so there is nothing that it had to finish."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.communicate()
+    def end(self) -> None:
+        """Kill the server: its state is in memory, so there is nothing that it had to finish."""
+        leash.end(self._process)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -10,14 +10,15 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import urllib.request
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from local import leash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -40,9 +41,10 @@ class Terraform:
     """A root module with state of its own, which is gone when the block ends.
 
     Args:
-        root_module: its folder, relative to the repository.
+        root_module: its folder, relative to the repository's.
         environment: what its provider needs to find AWS; none of the caller's AWS_* or TF_* variables count.
         variables: the root module's.
+        repository: what is copied.
     """
 
     directory: Path
@@ -54,8 +56,10 @@ class Terraform:
         *,
         environment: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
+        repository: Path = PROJECT,
     ) -> None:
         self._root_module = root_module
+        self._repository = repository
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))},
             # The module builds its package with python3; this one is known to be new enough and to have pip.
@@ -69,20 +73,21 @@ class Terraform:
         }
 
     def __enter__(self) -> Self:
-        self._executable = executable()
+        self._executable = executable(self._repository)
         with ExitStack() as stack:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="terraform-")))
             self.directory = scratch / "repository"
-            shutil.copytree(PROJECT, self.directory, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+            shutil.copytree(self._repository, self.directory, ignore=shutil.ignore_patterns(".*", "__pycache__"))
             self._working_directory = self.directory / self._root_module
             # Packages are named after what is in them: one that any run has built serves all.
             _CACHE.mkdir(exist_ok=True)
             (self._working_directory / ".build").symlink_to(_CACHE)
             configuration = scratch / "terraform.tfrc"
-            configuration.write_text(cli_configuration())
+            configuration.write_text(cli_configuration(registry_answers, conventional_mirrors()))
             self._environment["TF_CLI_CONFIG_FILE"] = str(configuration)
             self._environment["TF_DATA_DIR"] = str(scratch / "data")
-            self._run("init", f"-test-directory={MODULE_TESTS}")
+            has_tests = (self._working_directory / MODULE_TESTS).is_dir()
+            self._run("init", *([f"-test-directory={MODULE_TESTS}"] if has_tests else []))
             self._kept = stack.pop_all()
         return self
 
@@ -128,15 +133,13 @@ class Terraform:
         return {name: output["value"] for name, output in json.loads(self._run("output", "-json")).items()}
 
     def _run(self, command: str, *arguments: str, show: Callable[[str], None] = lambda _: None) -> str:
-        process = subprocess.Popen(
+        process = leash.start(
             [self._executable, command, *arguments],
             cwd=self._working_directory,
             env=self._environment,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
         )
         lines: list[str] = []
         try:
@@ -144,12 +147,9 @@ class Terraform:
                 lines.append(line)
                 show(line.rstrip())
             status = process.wait()
-        except BaseException:
-            # Not only Terraform: its provider, and the pip that builds the package, are in the group too.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            raise
+        finally:
+            # When interrupted: the provider, and the pip that builds the package, end with it.
+            leash.end(process)
         output = "".join(lines)
         if status == 0:
             return output
@@ -185,14 +185,14 @@ def check_format() -> None:
         raise TerraformError(f"Not formatted; run: terraform fmt -recursive\n{result.stdout}{result.stderr}")
 
 
-def executable() -> str:
-    """Find Terraform.
+def executable(repository: Path = PROJECT) -> str:
+    """Find a Terraform that the repository's module accepts.
 
     Raises:
-        TerraformError: there is none, or it is older than the module accepts.
+        TerraformError: there is none, or it is too old.
     """
     path = shutil.which("terraform")
-    needed = required_version(PROJECT / "versions.tf")
+    needed = required_version(repository / "versions.tf")
     if path is None:
         raise TerraformError(f"Terraform is missing: install {needed} or newer from {_INSTALL} and put it on the PATH")
     answer = subprocess.run(
@@ -221,18 +221,18 @@ def required_version(versions_file: Path) -> str:
     return found[1]
 
 
-def cli_configuration() -> str:
-    """Write the CLI configuration that says where the provider comes from.
+def cli_configuration(registry_answers: Callable[[], bool], mirrors: Iterable[Path]) -> str:
+    """Return the CLI configuration that says where the provider comes from.
 
-    That is the directory named by TERRAFORM_PROVIDER_MIRROR; without one the registry, where it can be reached; else
-    the first of conventional_mirrors() that holds the provider.
+    That is the directory named by TERRAFORM_PROVIDER_MIRROR; without one the registry, where it answers; else the first
+    of the mirrors that holds the provider.
 
     Raises:
         TerraformError: there is no such place.
     """
     named = os.environ.get(MIRROR_VARIABLE)
     if named:
-        mirror = holding_provider([Path(named).expanduser().absolute()])
+        mirror = _holding_provider([Path(named).expanduser().absolute()])
         if mirror is None:
             raise TerraformError(
                 f"{MIRROR_VARIABLE} names {named}, which has no {_PROVIDER} in it: "
@@ -248,7 +248,7 @@ def cli_configuration() -> str:
             "provider_installation {\n  direct {}\n}\n"
         )
     else:
-        mirror = holding_provider(conventional_mirrors())
+        mirror = _holding_provider(mirrors)
         if mirror is None:
             raise TerraformError(
                 f"{_REGISTRY} can not be reached, and no mirror of its hashicorp/aws provider was found: run "
@@ -270,11 +270,6 @@ def conventional_mirrors() -> list[Path]:
     ]
 
 
-def holding_provider(places: Iterable[Path]) -> Path | None:
-    """Return the first place that has the AWS provider in it."""
-    return next((place for place in places if (place / _PROVIDER).is_dir()), None)
-
-
 def registry_answers() -> bool:
     """Tell whether the Terraform registry can be reached, within 3 seconds."""
     try:
@@ -282,6 +277,10 @@ def registry_answers() -> bool:
             return True
     except OSError:
         return False
+
+
+def _holding_provider(places: Iterable[Path]) -> Path | None:
+    return next((place for place in places if (place / _PROVIDER).is_dir()), None)
 
 
 def _numbers(version: str) -> list[int]:
