@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from local import leash
@@ -26,6 +27,7 @@ ACCOUNT_ID = "000000000000"
 REGION = "us-east-1"
 
 _HOST = "127.0.0.1"
+_SECRET_ACCESS_KEY = "local"  # noqa: S105 - none is checked here, but every client wants one
 _MINISTACK = Path(__file__).with_name("ministack_server.py")
 _READY_SECONDS = 60
 
@@ -85,7 +87,7 @@ class AwsStack:
                 "AWS_ENDPOINT_URL": endpoint,
                 "AWS_ENDPOINT_URL_CLOUDWATCH": cloudwatch_endpoint,
                 "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
-                "AWS_SECRET_ACCESS_KEY": "local",
+                "AWS_SECRET_ACCESS_KEY": _SECRET_ACCESS_KEY,
                 "AWS_REGION": REGION,
                 "AWS_DEFAULT_REGION": REGION,
                 "AWS_EC2_METADATA_DISABLED": "true",
@@ -107,19 +109,22 @@ class AwsStack:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of this stack."""
-        return boto3.client(service, **self._options(service))  # type: ignore[call-overload]  # typed by literal name
+        return self._session().client(service, **self._options(service))  # type: ignore[call-overload]  # any name
 
     def resource(self, service: str) -> Any:
         """Return a boto3 resource of this stack."""
-        return boto3.resource(service, **self._options(service))  # type: ignore[call-overload]  # the same
+        return self._session().resource(service, **self._options(service))  # type: ignore[call-overload]  # the same
+
+    def _session(self) -> boto3.Session:
+        # Without this, an AWS_PROFILE that this machine does not have would be an error.
+        no_profile = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+        return boto3.Session(ACCOUNT_ID, _SECRET_ACCESS_KEY, region_name=REGION, botocore_session=no_profile)
 
     def _options(self, service: str) -> dict[str, Any]:
         name = "AWS_ENDPOINT_URL_CLOUDWATCH" if service == "cloudwatch" else "AWS_ENDPOINT_URL"
+        # A proxy for the outside has no way to 127.0.0.1.
         return {
-            "region_name": REGION,
             "endpoint_url": self.environment[name],
-            "aws_access_key_id": ACCOUNT_ID,
-            "aws_secret_access_key": self.environment["AWS_SECRET_ACCESS_KEY"],
             "config": Config(max_pool_connections=32, proxies={}),
         }
 
