@@ -101,7 +101,16 @@ class AwsStack:
 
     @property
     def function_platform(self) -> dict[str, str]:
-        """The `runtime` and `architecture` of functions that run here: this interpreter's."""
+        """The `runtime` and `architecture` of functions that run here: this interpreter's.
+
+        Raises:
+            AwsStackError: none that the module builds a package for.
+        """
+        if platform.system() != "Linux":
+            raise AwsStackError(
+                f"Packages are built for Lambda, which is Linux, and do not run on {platform.system()}: "
+                "run this in a Linux container or virtual machine"
+            )
         return {
             "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
             "architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
