@@ -121,9 +121,9 @@ def text(value: AttributeValue | None) -> str | None:
         case "S":
             return content or None
         case "N":
-            return _number(content)
+            return number(content)
         case "B":
-            return _binary(content) or None
+            return binary(content) or None
         case "BOOL":
             return "true" if content else "false"
         case _:
@@ -138,50 +138,62 @@ def encode(value: AttributeValue) -> Raw:
     Raises:
         AttributeValueError: the value is not one that DynamoDB writes.
     """
-    return Raw(msgspec.json.encode(_plain(value)))
+    try:
+        return Raw(msgspec.json.encode(_plain(value)))
+    except UnicodeEncodeError:
+        raise AttributeValueError("an attribute value of type S is not Unicode text") from None
 
 
 def _plain(value: AttributeValue) -> Any:
     kind, content = unpack(value)
-    convert = _PLAIN.get(kind)
-    if convert is None:
-        raise AttributeValueError(f"an attribute value has the type {kind!r}, which DynamoDB does not have")
-    return convert(content)
+    return _PLAIN[kind](content)
 
 
 def unpack(value: AttributeValue) -> tuple[str, Any]:
-    """Part a value into its type descriptor and its content."""
+    """Part a value into its type descriptor and its content.
+
+    Raises:
+        AttributeValueError: it has none, several, or one that DynamoDB does not have.
+    """
     if len(value) != 1:
         raise AttributeValueError(f"an attribute value has {len(value)} types instead of one")
-    return next(iter(value.items()))
+    ((kind, content),) = value.items()
+    if kind not in _PLAIN:
+        raise AttributeValueError(f"an attribute value has the type {kind!r}, which DynamoDB does not have")
+    return kind, content
 
 
-def _number(digits: str) -> str:
+def number(digits: str) -> str:
+    """Write a number's digits as JSON has them, all of them.
+
+    Raises:
+        AttributeValueError: it is not a number.
+    """
     if _JSON_NUMBER.fullmatch(digits):
         return digits
     try:
-        number = Decimal(digits)
+        value = Decimal(digits)
     except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
+        value = Decimal("NaN")
+    if not value.is_finite():
         raise AttributeValueError("an attribute value of type N is not a number")
-    return str(number)
+    return str(value)
 
 
-def _binary(content: str | bytes) -> str:
-    """Base64 text: what a Lambda event holds already, and boto3 does not."""
+def binary(content: str | bytes) -> str:
+    """Write binary as base64 text, which a Lambda event holds already, and boto3 does not."""
     return content if isinstance(content, str) else base64.b64encode(content).decode()
 
 
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "S": lambda content: content,
-    "N": lambda content: Raw(_number(content).encode()),
-    "B": _binary,
+    "N": lambda content: Raw(number(content).encode()),
+    "B": binary,
     "BOOL": lambda content: content,
     "NULL": lambda _: None,
     "M": lambda content: {name: _plain(value) for name, value in content.items()},
     "L": lambda content: [_plain(value) for value in content],
     "SS": sorted,
-    "NS": lambda content: [Raw(number.encode()) for number in sorted(map(_number, content), key=Decimal)],
-    "BS": lambda content: sorted(map(_binary, content)),
+    "NS": lambda content: [Raw(each.encode()) for each in sorted(map(number, content), key=Decimal)],
+    "BS": lambda content: sorted(map(binary, content)),
 }

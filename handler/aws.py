@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -13,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.attributes import AttributeValue
-from handler.cache import CacheError, Page
+from handler.cache import CONCURRENCY, CacheError, Page
 from handler.settings import Momento, RebuildFrom, Table
 
 CONNECT_TIMEOUT_SECONDS = 1
@@ -26,6 +27,7 @@ _CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT_SECONDS,
     read_timeout=READ_TIMEOUT_SECONDS,
     retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+    max_pool_connections=CONCURRENCY,
 )
 
 
@@ -74,6 +76,8 @@ class DynamoTable:
     def __init__(self, table: Table) -> None:
         self._name = table.name
         self._client = boto3.client("dynamodb", config=_CONFIG)
+        # As many as there are operations at once: a query that waited for a thread could end after its time.
+        self._threads = ThreadPoolExecutor(CONCURRENCY)
 
     async def query(
         self, source: RebuildFrom, condition: Mapping[str, AttributeValue], after: Mapping[str, AttributeValue] | None
@@ -92,7 +96,9 @@ class DynamoTable:
         if after is not None:
             request["ExclusiveStartKey"] = after
         try:
-            answer = await asyncio.to_thread(lambda: self._client.query(**request))
+            answer = await asyncio.get_running_loop().run_in_executor(
+                self._threads, lambda: self._client.query(**request)
+            )
         except ClientError as error:
             # The code, not the message: that may quote the item's values.
             raise CacheError(f"rebuild_from: the query failed: {error.response['Error']['Code']}") from error

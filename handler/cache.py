@@ -1,4 +1,4 @@
-"""Apply: run a plan against the cache. The only module that waits for anything."""
+"""Apply: run a plan against the cache."""
 
 import asyncio
 import random
@@ -9,14 +9,14 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from handler import lists
-from handler.attributes import AttributeValue, Image
+from handler.attributes import AttributeValue, AttributeValueError, Image
 from handler.settings import RebuildFrom
 from handler.views import MAXIMUM_BYTES, DeleteEntry, Operation, Row, SetEntry, UpdateList, place_of, row_of
 
 TAKEN_AWAY_SECONDS = 300
 """How long a list that is too big stays away before the next update tries to rebuild it."""
 
-INDEX_LAG_SECONDS = 10
+INDEX_LAG_SECONDS = 5
 """By how much an index is taken to lag behind its table, at the most."""
 
 CONFLICT_DELAY_SECONDS = 0.02
@@ -95,7 +95,7 @@ class Page(Struct, frozen=True):
     after: Mapping[str, AttributeValue] | None
 
 
-class Table(Protocol):
+class TableReader(Protocol):
     """What is asked of DynamoDB."""
 
     request_seconds: float
@@ -127,8 +127,8 @@ class Applied(Struct, frozen=True):
 
     Attributes:
         failures: the operations that were not finished; all others were.
-        counts: how often each of these happened: set, delete, list_update, list_unchanged, list_absent,
-            list_rebuild, list_conflict, too_big, key_renewal, out_of_time.
+        counts: how often each of these happened: set, delete, list_update, list_absent, list_rebuild,
+            list_conflict, too_big, key_renewal, out_of_time. A list's conflict has all of its steps done again.
     """
 
     failures: tuple[Failure, ...]
@@ -136,12 +136,7 @@ class Applied(Struct, frozen=True):
 
 
 async def apply(
-    operations: Sequence[Operation],
-    cache: Cache,
-    table: Table,
-    *,
-    clock: Callable[[], float],
-    deadline: float,
+    operations: Sequence[Operation], cache: Cache, table: TableReader, *, clock: Callable[[], float], deadline: float
 ) -> Applied:
     """Run a plan's operations, some at once, in their order.
 
@@ -154,16 +149,19 @@ async def apply(
     """
     run = _Run(cache, table, clock, deadline)
     waiting = iter(operations)
-    async with asyncio.TaskGroup() as workers:
-        for _ in range(min(CONCURRENCY, len(operations))):
-            workers.create_task(run.work(waiting))
+    try:
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(CONCURRENCY, len(operations))):
+                workers.create_task(run.work(waiting))
+    finally:
+        run.stop()
     return Applied(tuple(run.failures), run.counts)
 
 
 class _Run:
     """One plan under way."""
 
-    def __init__(self, cache: Cache, table: Table, clock: Callable[[], float], deadline: float) -> None:
+    def __init__(self, cache: Cache, table: TableReader, clock: Callable[[], float], deadline: float) -> None:
         self.failures: list[Failure] = []
         self.counts: Counter[str] = Counter()
         self._cache = cache
@@ -171,6 +169,11 @@ class _Run:
         self._clock = clock
         self._deadline = deadline
         self._renewal: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Leave nothing behind that would go on in the next invocation."""
+        if self._renewal is not None:
+            self._renewal.cancel()
 
     async def work(self, waiting: Iterator[Operation]) -> None:
         """Take operations until there are none left."""
@@ -180,7 +183,7 @@ class _Run:
             except OutOfTimeError as error:
                 self.counts["out_of_time"] += 1
                 self.failures.append(Failure(operation, str(error)))
-            except (CacheError, lists.NotAListError, ValueError) as error:
+            except (CacheError, lists.NotAListError, AttributeValueError) as error:
                 self.failures.append(Failure(operation, str(error)))
 
     async def _perform(self, operation: Operation) -> None:
@@ -196,43 +199,52 @@ class _Run:
                 self.counts["delete"] += 1
             case UpdateList():
                 while not await self._update(operation):
-                    self.counts["list_conflict"] += 1
-                    await asyncio.sleep(random.uniform(0, CONFLICT_DELAY_SECONDS))  # noqa: S311 - not a secret
+                    pass
 
     async def _update(self, update: UpdateList) -> bool:
-        """Bring a list up to date, or tell by False that another writer was faster."""
+        """Bring a list up to date, or tell by False that it has to be looked at again."""
         entry = await self._ask(lambda: self._cache.get_with_hash(update.key))
-        value, ttl_seconds = lists.NULL, TAKEN_AWAY_SECONDS
+        if entry is not None and entry.value == lists.NULL:
+            return await self._leave_taken_away(update)
         try:
-            rows = await self._rows(update, entry)
+            rows = await self._rebuilt(update) if entry is None else lists.read(entry.value, update.definition)
             if rows is None:
                 self.counts["list_absent"] += 1
                 return True
-            written = lists.write(rows, update.edits, update.definition)
+            value, ttl_seconds = lists.write(rows, update.edits, update.definition), update.ttl_seconds
         except lists.TooBigError:
-            self.counts["too_big"] += 1
-        else:
-            value, ttl_seconds = written, update.ttl_seconds
-            if entry is not None and value == entry.value:
-                self.counts["list_unchanged"] += 1
-                return True
+            value, ttl_seconds = lists.NULL, TAKEN_AWAY_SECONDS
+        # Written though it be the same: a list must not expire while the index may still lack what was done to it.
         if entry is None:
             stored = await self._ask(lambda: self._cache.set_if_absent(update.key, value, ttl_seconds))
         else:
             expected = entry.hash
             stored = await self._ask(lambda: self._cache.set_if_hash(update.key, value, ttl_seconds, expected))
-        self.counts["list_update"] += stored
+        if stored:
+            self.counts["too_big" if value == lists.NULL else "list_update"] += 1
+        else:
+            self.counts["list_conflict"] += 1
+            await asyncio.sleep(random.uniform(0, CONFLICT_DELAY_SECONDS))  # noqa: S311 - not a secret
         return stored
 
-    async def _rows(self, update: UpdateList, entry: Entry | None) -> Mapping[str, Row] | None:
-        """The rows that an update starts from, None where the list is to stay absent."""
-        if entry is not None and entry.value != lists.NULL:
-            return lists.read(entry.value, update.definition)
+    async def _leave_taken_away(self, update: UpdateList) -> bool:
+        """Let a list that was taken away stay so, at no cost to the table.
+
+        When it expires, the next update rebuilds it from an index that may lack what was done just before. So updates
+        in its last seconds wait for the end, and all that were let pass are older than any lag.
+        """
+        if update.condition is not None:
+            remaining = await self._ask(lambda: self._cache.remaining_ttl(update.key))
+            if remaining <= INDEX_LAG_SECONDS:
+                self._require(remaining + self._cache.request_seconds)
+                await asyncio.sleep(remaining)
+                return False
+        self.counts["list_absent"] += 1
+        return True
+
+    async def _rebuilt(self, update: UpdateList) -> Mapping[str, Row] | None:
+        """A list's rows as the table or its index has them, None where the view does not say how."""
         if update.definition.rebuild_from is None or update.condition is None:
-            return None
-        if entry is not None and await self._ask(lambda: self._cache.remaining_ttl(update.key)) > INDEX_LAG_SECONDS:
-            # What was taken away stays so, at no cost to the table, until its last seconds: an update in those may be
-            # one that the index lacks when the next one rebuilds the list, so it has to rebuild the list itself.
             return None
         self.counts["list_rebuild"] += 1
         rows: dict[str, Row] = {}

@@ -36,9 +36,9 @@ def read(stored: bytes, view: ListView) -> dict[str, Row]:
     """
     try:
         rows = _ROWS.decode(stored)
-    except msgspec.DecodeError:
+        members = [view.member.fill(_text(row.get(name)) for name in view.member.names) for row in rows]
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotAListError("the entry is not a JSON array of rows") from None
-    members = [view.member.fill(_text(row.get(name)) for name in view.member.names) for row in rows]
     if None in members:
         raise NotAListError(f"a row lacks a field that the view's member names: {', '.join(view.member.names)}")
     return {member: row for member, row in zip(members, rows, strict=True) if member is not None}

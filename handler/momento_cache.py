@@ -1,23 +1,28 @@
 """Momento behind the seam of `cache.py`: the SDK, and the two requests it lacks over its own connection."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import grpc
 from momento import CacheClientAsync, Configurations, CredentialProvider
 from momento.errors import MomentoErrorCode, SdkException, convert_error
 from momento.internal.services import Service
 from momento.responses import CacheSetIfNotExists
+from momento.retry import DefaultEligibilityStrategy, FixedCountRetryStrategy, RetryableProps
 from momento_wire_types import cacheclient_pb2 as wire
+from momento_wire_types import cacheclient_pb2_grpc as wire_grpc
 
 from handler.cache import CacheError, Entry, UnauthenticatedError
 from handler.settings import Momento
 
 CONNECT_TIMEOUT = timedelta(seconds=5)
-ATTEMPTS = 4
-"""The first one and the SDK's retries, each with the whole client timeout."""
+RETRIES = 3
+
+# It logs every failed request, with the server's own words. The batch's line says it, once and vetted.
+logging.getLogger("momentosdk").setLevel(logging.CRITICAL)
 
 
 class Key(Protocol):
@@ -28,6 +33,13 @@ class Key(Protocol):
 
     def fetch(self) -> str:
         """Fetch the present key. Raises CacheError where that fails. Blocks."""
+
+
+_UNREACHABLE = (
+    MomentoErrorCode.CONNECTION_ERROR,
+    MomentoErrorCode.SERVER_UNAVAILABLE,
+    MomentoErrorCode.TIMEOUT_ERROR,
+)
 
 
 class MomentoCache:
@@ -41,12 +53,14 @@ class MomentoCache:
     def __init__(self, momento: Momento, key: Key) -> None:
         self._momento = momento
         self._key = key
-        self._configuration = Configurations.Lambda.latest()
-        deadline = self._configuration.get_transport_strategy().get_grpc_configuration().get_deadline()
-        self._timeout_seconds = deadline.total_seconds()
-        self._metadata = grpc.aio.Metadata(("cache", momento.cache_name))
-        self._retired: list[CacheClientAsync] = []
-        self.request_seconds = ATTEMPTS * self._timeout_seconds
+        self._configuration = Configurations.Lambda.latest().with_retry_strategy(
+            FixedCountRetryStrategy(max_attempts=RETRIES, eligibility_strategy=_Repeatable())
+        )
+        timeout = self._configuration.get_transport_strategy().get_grpc_configuration().get_deadline()
+        self._timeout_seconds = timeout.total_seconds()
+        # The last is in use. Requests may still be under way on those before it: closing them would cancel these.
+        self._connections: list[_Connection] = []
+        self.request_seconds = (1 + RETRIES) * self._timeout_seconds
         self.renew_seconds = key.fetch_seconds + CONNECT_TIMEOUT.total_seconds()
 
     async def connect(self) -> None:
@@ -55,23 +69,19 @@ class MomentoCache:
         Raises:
             CacheError: the key or Momento can not be reached; the message names the input to fix.
         """
-        self._api_key = self._key.fetch()
-        await self._connect()
+        self._connections.append(await self._connected(self._key.fetch()))
 
     async def close(self) -> None:
         """End every connection."""
-        for client in (*self._retired, self._client):
-            await client.__aexit__(None, None, None)
+        for connection in self._connections:
+            await connection.client.__aexit__(None, None, None)
 
     async def renew(self) -> None:
         """Fetch the API key anew and go on with it."""
         api_key = await asyncio.to_thread(self._key.fetch)
-        if api_key == self._api_key:
+        if api_key == self._connections[-1].api_key:
             raise self._error(MomentoErrorCode.AUTHENTICATION_ERROR, "the secret still holds the same key")
-        self._api_key = api_key
-        # Requests with the old key may still be under way: closing its connection would cancel them.
-        self._retired.append(self._client)
-        await self._connect()
+        self._connections.append(await self._connected(api_key))
 
     async def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
         """Write a value."""
@@ -109,20 +119,28 @@ class MomentoCache:
         response = await self._call(self._stub.ItemGetTtl, wire._ItemGetTtlRequest(cache_key=key.encode()))
         return float(response.found.remaining_ttl_millis / 1000)
 
-    async def _connect(self) -> None:
-        credentials = credentials_of(self._api_key, self._momento.endpoint)
+    @property
+    def _client(self) -> CacheClientAsync:
+        return self._connections[-1].client
+
+    @property
+    def _stub(self) -> wire_grpc.ScsStub:
+        return self._connections[-1].stub
+
+    async def _connected(self, api_key: str) -> "_Connection":
+        credentials = credentials_of(api_key, self._momento.endpoint)
         try:
-            self._client = await CacheClientAsync.create(
-                self._configuration, credentials, timedelta(days=1), CONNECT_TIMEOUT
-            )
+            client = await CacheClientAsync.create(self._configuration, credentials, timedelta(days=1), CONNECT_TIMEOUT)
         except SdkException as error:
             raise self._error_of(error) from error
         # The SDK has no compare-and-set by hash. Its own channel adds the key, the retries and the agent's name.
-        self._stub = self._client._data_clients[0]._build_stub()
+        return _Connection(api_key, client, client._data_clients[0]._build_stub())
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
-            return await method(request, metadata=self._metadata, timeout=self._timeout_seconds)
+            # Metadata of its own for each request: the SDK adds its headers to what it is given.
+            metadata = grpc.aio.Metadata(("cache", self._momento.cache_name))
+            return await method(request, metadata=metadata, timeout=self._timeout_seconds)
         except grpc.RpcError as error:
             raise self._error_of(convert_error(error, Service.CACHE)) from error
 
@@ -153,9 +171,30 @@ class MomentoCache:
             ),
             MomentoErrorCode.INVALID_ARGUMENT_ERROR: "Momento refuses the request",
             MomentoErrorCode.LIMIT_EXCEEDED_ERROR: "Momento's limit is reached: have it raised, or send fewer changes",
-        }.get(code, "momento.endpoint: Momento does not answer: check the endpoint and the function's way to it")
+            **dict.fromkeys(
+                _UNREACHABLE,
+                "momento.endpoint: Momento does not answer: check the endpoint and the function's way to it",
+            ),
+        }.get(code, "Momento failed")
         kind = UnauthenticatedError if code is MomentoErrorCode.AUTHENTICATION_ERROR else CacheError
         return kind(f"{fix} ({': '.join(filter(None, (code.name, reason)))})")
+
+
+class _Connection(NamedTuple):
+    api_key: str
+    client: CacheClientAsync
+    stub: wire_grpc.ScsStub
+
+
+class _Repeatable(DefaultEligibilityStrategy):
+    """Which requests may be tried again: all of ours.
+
+    A conditional write whose first reply was lost answers the second time that nothing was stored. It is then looked at
+    again, and found done. The SDK's own strategy leaves those out, and the two requests that it does not have.
+    """
+
+    def is_eligible_for_retry(self, props: RetryableProps) -> bool:
+        return props.grpc_status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
 
 
 def credentials_of(api_key: str, endpoint: str | None) -> CredentialProvider:
@@ -169,13 +208,13 @@ def credentials_of(api_key: str, endpoint: str | None) -> CredentialProvider:
         CacheError: the key does not fit the endpoint.
     """
     host, colon, port = (endpoint or "").partition(":")
-    if colon:
+    if colon and port.isdecimal():
         return CredentialProvider(api_key, host, host, host, int(port))
     try:
         if endpoint is None:
             return CredentialProvider.from_disposable_token(api_key)
         return CredentialProvider.from_api_key_v2(api_key, endpoint)
-    except (SdkException, ValueError, KeyError):
+    except (SdkException, ValueError, KeyError, TypeError):
         # Not the cause: it could quote the key.
         raise CacheError(
             "momento.secret_arn: the secret holds no API key that fits momento.endpoint: "

@@ -1,5 +1,7 @@
 """Event patterns over an item, as EventBridge defines them: which items a view shows.
 
+Unlike there, each attribute is tested by itself: within a list of maps, two may be matched by two different elements.
+
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 """
 
@@ -9,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from handler.attributes import AttributeValue, Image, text
+from handler.attributes import AttributeValue, Image, binary, number, unpack
 
 Scalar = str | Decimal | bool | None
 Test = Callable[[list[Scalar]], bool]
@@ -103,7 +105,7 @@ _OPERATORS: Mapping[str, Callable[[Any, tuple[str, ...]], Test]] = {
 
 def _values(value: AttributeValue, path: tuple[str, ...]) -> Iterator[Scalar]:
     """The scalars at a path. A list or set stands for its elements, whatever its depth."""
-    ((kind, content),) = value.items()
+    kind, content = unpack(value)
     if kind == "M":
         if path and path[0] in content:
             yield from _values(content[path[0]], path[1:])
@@ -114,14 +116,14 @@ def _values(value: AttributeValue, path: tuple[str, ...]) -> Iterator[Scalar]:
         for element in content:
             yield from _values({kind[0]: element}, path)
     elif not path:
-        yield _READ[kind](value)
+        yield _READ[kind](content)
 
 
-_READ: Mapping[str, Callable[[AttributeValue], Scalar]] = {
-    "S": lambda value: str(value["S"]),
-    "N": lambda value: Decimal(value["N"]),
-    "B": text,
-    "BOOL": lambda value: bool(value["BOOL"]),
+_READ: Mapping[str, Callable[[Any], Scalar]] = {
+    "S": str,
+    "N": lambda content: Decimal(number(content)),
+    "B": binary,
+    "BOOL": bool,
     "NULL": lambda _: None,
 }
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from handler.cache import Cache, Table, apply
+from handler.cache import Cache, TableReader, apply
 from handler.changes import coalesce
 from handler.outcome import Outcome, report
 from handler.records import decode
@@ -16,7 +16,7 @@ async def process(
     event: Any,
     settings: Settings,
     cache: Cache,
-    table: Table,
+    table: TableReader,
     *,
     clock: Callable[[], float],
     deadline: float,

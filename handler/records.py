@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from handler.attributes import Image, unpack
+from handler.attributes import AttributeValueError, Image, unpack
 
 ItemKey = tuple[tuple[str, str, str], ...]
 """An item's identity: name, type and content of each key attribute, sorted by name."""
@@ -18,6 +18,10 @@ ItemKey = tuple[tuple[str, str, str], ...]
 
 class EventError(ValueError):
     """The event is not a batch of stream records: none of it can be acknowledged."""
+
+
+class RecordError(Exception):
+    """A record can not be applied. Says why without the item's content."""
 
 
 class Change(Struct, frozen=True):
@@ -105,7 +109,7 @@ def decode(event: Any) -> Batch:
         try:
             record = msgspec.convert(raw, _Record)
             changes.append(_change(record, sequence_number))
-        except ValueError as error:
+        except (msgspec.ValidationError, AttributeValueError, RecordError) as error:
             rejections.append(Rejection(sequence_number, str(error)))
             continue
         written = record.dynamodb.approximate_creation_date_time
@@ -115,7 +119,7 @@ def decode(event: Any) -> Batch:
 
 
 def item_hash(item: ItemKey) -> str:
-    """A short name for an item that shows nothing of it: the log's way to tell items apart."""
+    """Name an item in the log without its key. Who can guess a key can find it again by trying."""
     return hashlib.sha256(msgspec.json.encode(item)).hexdigest()[:16]
 
 
@@ -129,12 +133,12 @@ def _sequence_number(record: Any) -> int:
 def _change(record: _Record, sequence_number: int) -> Change:
     stream = record.dynamodb
     if not stream.keys:
-        raise ValueError("the record has no Keys")
+        raise RecordError("the record has no Keys")
     item = tuple(sorted((name, *unpack(value)) for name, value in stream.keys.items()))
     images = (stream.old_image, stream.new_image)
     for image, name, expected in zip(images, ("OldImage", "NewImage"), _IMAGES[record.event_name], strict=True):
         if (image is not None) != expected:
-            raise ValueError(
+            raise RecordError(
                 f"{record.event_name} record {'without' if expected else 'with'} {name}: "
                 "the table's stream_view_type must be NEW_AND_OLD_IMAGES"
             )

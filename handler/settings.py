@@ -90,23 +90,24 @@ class _View(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", k
     ttl_seconds: int | None = None
 
     def __post_init__(self) -> None:
-        """Check what one attribute alone can not show."""
         if self.fields is not None and not self.fields:
             raise ValueError("`fields` is empty: name at least one, or leave it out for the whole item")
         if self.ttl_seconds is not None and self.ttl_seconds < MINIMUM_TTL_SECONDS:
             raise ValueError(f"`ttl_seconds` must be at least {MINIMUM_TTL_SECONDS}")
 
-    def named(self) -> Collection[str]:
+    def identity(self) -> Collection[str]:
         """The attributes that tell the view's entries (or rows) apart."""
         return self.key.names
 
     def check_identity(self, key_attributes: Collection[str]) -> None:
         """Check that two items can not share an entry (or a list's row).
 
+        That a value does not contain the template's own separator is left to the author: "a#b" + "c" is "a" + "b#c".
+
         Raises:
             ValueError: they can, and the view does not say `unique = true`.
         """
-        missing = [name for name in key_attributes if name not in self.named()]
+        missing = [name for name in key_attributes if name not in self.identity()]
         if missing and not self.unique:
             raise ValueError(
                 f"two items could share an entry, for the primary key's {', '.join(missing)} is not part of "
@@ -119,7 +120,6 @@ class ItemView(_View, frozen=True, tag="item"):
     """A view with one cached entry an item."""
 
     def __post_init__(self) -> None:
-        """Check what one attribute alone can not show."""
         super().__post_init__()
         if not self.key.names:
             raise ValueError('`key` has no placeholder, so all items would share one entry: write it like "{pk}"')
@@ -141,15 +141,19 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
     rebuild_from: RebuildFrom | None = None
 
     def __post_init__(self) -> None:
-        """Check what one attribute alone can not show."""
         super().__post_init__()
+        if self.key.literals == ("",):
+            raise ValueError("`key` is empty: name the list's cache key")
         if not self.member.names:
             raise ValueError('`member` has no placeholder, so all rows would be one: write it like "{id}"')
         for name in self.member.names:
             if self.fields is not None and name not in self.fields:
                 raise ValueError(f'`member` names "{name}", which is not one of the `fields`')
+            self._check_plain("member", name)
         if self.order_by is not None and self.fields is not None and self.order_by not in self.fields:
             raise ValueError(f'`order_by` names "{self.order_by}", which is not one of the `fields`')
+        if self.order_by is not None:
+            self._check_plain("order_by", self.order_by)
         for attribute, template in (self.rebuild_from.key_condition if self.rebuild_from else {}).items():
             for name in template.names:
                 if name not in self.key.names:
@@ -158,11 +162,15 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
                         "one list would be filled from several partitions"
                     )
 
+    def _check_plain(self, attribute: str, name: str) -> None:
+        if self.fields is None and len(Path(name).steps) > 1:
+            raise ValueError(f'`{attribute}` names "{name}", which is within a field: show it by `fields` of its own')
+
     def source(self, field: str) -> Path:
         """Where the value of a row's field is within the item."""
         return Path(field) if self.fields is None else self.fields[field]
 
-    def named(self) -> Collection[str]:
+    def identity(self) -> Collection[str]:
         """The attributes that tell the view's rows apart."""
         return [str(path.steps[0]) for path in map(self.source, self.member.names) if len(path.steps) == 1]
 
@@ -200,7 +208,6 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
                 raise SettingsError(f"views.{name}: {error}") from error
 
     def __post_init__(self) -> None:
-        """Check what one attribute alone can not show."""
         if not self.views:
             raise ValueError("`views` is empty: add one")
         if self.ttl_seconds < MINIMUM_TTL_SECONDS:
@@ -234,12 +241,7 @@ def parse(document: bytes) -> Settings:
     try:
         settings = _SETTINGS.decode(document)
     except msgspec.ValidationError as error:
-        for name, view in _VIEWS.decode(document).views.items():
-            try:
-                _VIEW.decode(view)
-            except msgspec.ValidationError as cause:
-                raise SettingsError(f"views.{name}: {cause}") from cause
-        raise SettingsError(str(error)) from error
+        raise SettingsError(_named(error, document)) from error
     except msgspec.DecodeError as error:
         raise SettingsError(f"the settings are not JSON: {error}") from error
     if settings.table.key_attributes is not None:
@@ -248,6 +250,20 @@ def parse(document: bytes) -> Settings:
         name: structs.replace(view, key=view.key.prefixed(settings.key_prefix)) for name, view in settings.views.items()
     }
     return structs.replace(settings, views=views)
+
+
+def _named(error: msgspec.ValidationError, document: bytes) -> str:
+    """Name the view that an error is about, which the error's own path does not."""
+    try:
+        views = _VIEWS.decode(document).views
+    except msgspec.ValidationError:
+        return str(error)
+    for name, view in views.items():
+        try:
+            _VIEW.decode(view)
+        except msgspec.ValidationError as cause:
+            return f"views.{name}: {cause}"
+    return str(error)
 
 
 class _Views(Struct):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from handler.attributes import AttributeValue, Image, encode, text
+from handler.attributes import AttributeValue, AttributeValueError, Image, encode, text
 from handler.changes import NetChange
 from handler.records import Rejection, item_hash
 from handler.settings import ItemView, ListView, Settings, View
@@ -75,6 +75,10 @@ class UpdateList(Struct, frozen=True):
 Operation = SetEntry | DeleteEntry | UpdateList
 
 
+class KeyCollisionError(Exception):
+    """Two views give one cache key. Names the views, not the key."""
+
+
 class Plan(Struct, frozen=True):
     """What to do.
 
@@ -92,7 +96,7 @@ class _Draft(Struct):
 
     Attributes:
         view: the view's name.
-        lowest: the lowest sequence number so far.
+        lowest: the lowest sequence number, which is the first item's, for the items come in that order.
         writes: row to the last write of it, with its sequence number; the row of an item's entry is "".
         condition: what a rebuild would ask for.
     """
@@ -115,7 +119,7 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
         for name, view in settings.views.items():
             try:
                 _draft(drafts, name, view, change)
-            except ValueError as error:
+            except (AttributeValueError, KeyCollisionError) as error:
                 rejections.append(Rejection(change.lowest, str(error), item_hash(change.item), name))
     operations = sorted(
         (_operation(key, draft, settings) for key, draft in drafts.items()),
@@ -169,14 +173,11 @@ def _draft(drafts: dict[str, _Draft], name: str, view: View, change: NetChange) 
     if place is not None and last_image is not None:
         writes[place] = (change.changes[-1].sequence_number, row_of(view, last_image))
     for key, _ in writes:
-        if not key:
-            raise ValueError("the cache key is empty")
         other = drafts.get(key)
         if other is not None and other.view != name:
-            raise ValueError(f"the views {other.view} and {name} give the same cache key: tell their keys apart")
+            raise KeyCollisionError(f"the views {other.view} and {name} give the same cache key: tell their keys apart")
     for (key, member), write in writes.items():
         draft = drafts.setdefault(key, _Draft(name, change.lowest, {}, conditions[key]))
-        draft.lowest = min(draft.lowest, change.lowest)
         if member not in draft.writes or draft.writes[member][0] <= write[0]:
             draft.writes[member] = write
 

@@ -1,7 +1,8 @@
 """Real implementations behind the seams of handler/cache.py, in process: Momento's engine, and a table in memory."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import selectors
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 
 class Clock:
-    """A time that goes on when told to. Seconds."""
+    """A time that goes on when told to, and while run() waits for nothing else. Seconds."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -24,7 +25,38 @@ class Clock:
         return self.now
 
     def milliseconds(self) -> int:
-        return int(self.now * 1000)
+        return round(self.now * 1000)
+
+
+class _Waiting(selectors.DefaultSelector):
+    """Lets the clock go on instead of waiting."""
+
+    clock: Clock
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready:
+            self.clock.now += timeout or 0
+        return ready
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop by a clock of ours: a sleep takes no time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._virtual_clock = clock
+        waiting = _Waiting()
+        waiting.clock = clock
+        super().__init__(waiting)
+
+    def time(self) -> float:
+        return self._virtual_clock()
+
+
+def run(main: Coroutine[Any, Any, T], clock: Clock) -> T:
+    """Run to the end, by a clock of ours."""
+    with asyncio.Runner(loop_factory=lambda: _VirtualLoop(clock)) as runner:
+        return runner.run(main)
 
 
 class EngineCache:

@@ -76,6 +76,42 @@ def test_a_value_is_written_only_over_the_hash_that_was_read(server: MomentoServ
     assert use(server, walk) == [True, False, True, False, False]
 
 
+def test_a_conditional_write_lives_as_long_as_it_is_told_to(server: MomentoServer) -> None:
+    async def walk(cache: MomentoCache) -> list[float]:
+        await cache.set_if_absent("k", b"1", 600)
+        remaining = [await cache.remaining_ttl("k")]
+        entry = await cache.get_with_hash("k")
+        assert entry is not None
+        await cache.set_if_hash("k", b"2", 900, entry.hash)
+        return [*remaining, await cache.remaining_ttl("k")]
+
+    first, second = use(server, walk)
+    assert 590 < first <= 600
+    assert 890 < second <= 900
+
+
+def test_requests_do_not_grow_with_those_before_them(server: MomentoServer) -> None:
+    async def walk(cache: MomentoCache) -> None:
+        for _ in range(300):
+            await cache.get_with_hash("k")
+
+    server.required_keys = frozenset()
+    use(server, walk, StoredKey("long" * 500))
+
+
+def test_no_request_takes_longer_than_it_says(server: MomentoServer) -> None:
+    for rpc in ("Set", "GetWithHash"):
+        server.faults.add(Fault(rpc=rpc, silent=True, times=None))
+
+    async def walk(cache: MomentoCache) -> None:
+        for request in (cache.set("k", b"v", 600), cache.get_with_hash("k")):
+            with pytest.raises(CacheError, match="TIMEOUT_ERROR"):
+                await asyncio.wait_for(request, cache.request_seconds)
+        assert cache.request_seconds < 5
+
+    use(server, walk)
+
+
 def test_an_absent_value_has_no_time_left(server: MomentoServer) -> None:
     assert use(server, lambda cache: cache.remaining_ttl("none")) == 0
 
@@ -116,10 +152,24 @@ def test_an_error_is_raised_and_says_what_to_fix(server: MomentoServer, code: st
         use(server, lambda cache: cache.get_with_hash("k"))
 
 
-def test_a_write_that_momento_fails_at_first_is_tried_again(server: MomentoServer) -> None:
-    server.faults.add(Fault(rpc="Set", code="UNAVAILABLE", times=3))
-    use(server, lambda cache: cache.set("k", b"v", 600))
-    assert server.engine.get("pizza", b"k") == b"v"
+@pytest.mark.parametrize("applied", [False, True])
+def test_what_momento_fails_at_first_is_tried_again(server: MomentoServer, applied: bool) -> None:
+    async def walk(cache: MomentoCache) -> list[Any]:
+        await cache.set("k", b"v", 600)
+        entry = await cache.get_with_hash("k")
+        assert entry is not None
+        return [
+            entry.value,
+            await cache.set_if_hash("k", b"w", 600, entry.hash),
+            await cache.set_if_absent("l", b"v", 600),
+        ]
+
+    for rpc in ("Set", "GetWithHash", "SetIfHash", "SetIfNotExists"):
+        server.faults.add(Fault(rpc=rpc, code="UNAVAILABLE", times=3, applied=applied))
+    # A write whose reply was lost is found done, and so not done again: the list is read once more.
+    assert use(server, walk) == [b"v", not applied, not applied]
+    assert server.engine.get("pizza", b"k") == b"w"
+    assert server.engine.get("pizza", b"l") == b"v"
 
 
 def test_a_key_that_momento_does_not_accept_is_told_apart(server: MomentoServer) -> None:
@@ -139,6 +189,23 @@ def test_a_renewed_key_is_used_from_then_on(server: MomentoServer) -> None:
 def test_a_renewal_that_finds_the_same_key_says_so(server: MomentoServer) -> None:
     with pytest.raises(UnauthenticatedError, match="the secret still holds the same key"):
         use(server, lambda cache: cache.renew(), StoredKey("bad"))
+
+
+def test_a_renewal_that_fails_leaves_the_next_one_a_chance(server: MomentoServer) -> None:
+    class Failing(StoredKey):
+        def fetch(self) -> str:
+            value = super().fetch()
+            if value == "down":
+                raise CacheError("the secret can not be read")
+            return value
+
+    async def walk(cache: MomentoCache) -> None:
+        with pytest.raises(CacheError, match="can not be read"):
+            await cache.renew()
+        await cache.renew()
+        await cache.set("k", b"v", 600)
+
+    use(server, walk, Failing("bad", "down", "good"))
 
 
 def test_requests_under_way_outlive_a_renewal(server: MomentoServer) -> None:
@@ -183,6 +250,8 @@ V1_KEY = b64(json.dumps({"api_key": "the-key", "endpoint": "example.com"}))
         (None, V2_KEY),
         (None, b64('{"a": "secret"}')),
         (None, b64("not json")),
+        (None, b64("[]")),
+        (None, b64("5")),
         ("example.com", "not a v2 key"),
         ("example.com", LEGACY_TOKEN),
         ("example.com", V1_KEY),

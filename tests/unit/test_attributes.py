@@ -16,6 +16,7 @@ IMAGE: dict[str, Any] = {
     "yes": {"BOOL": True},
     "nothing": {"NULL": True},
     "empty": {"S": ""},
+    "empty_raw": {"B": ""},
     "tags": {"L": [{"S": "a"}, {"M": {"deep": {"S": "b"}}}]},
     "address": {"M": {"city": {"S": "Graz"}}},
 }
@@ -61,7 +62,7 @@ def test_a_template_is_filled_from_an_item(template: str, filled: str) -> None:
     assert Template(template).of(IMAGE) == filled
 
 
-@pytest.mark.parametrize("name", ["absent", "nothing", "empty", "tags", "address"])
+@pytest.mark.parametrize("name", ["absent", "nothing", "empty", "empty_raw", "tags", "address"])
 def test_a_template_over_what_no_key_can_hold_gives_nothing(name: str) -> None:
     assert Template(f"x-{{{name}}}").of(IMAGE) is None
 
@@ -129,6 +130,7 @@ def test_a_value_is_encoded_exactly(value: Any, written: str) -> None:
         ({}, "has 0 types"),
         ({"N": "secret"}, "is not a number"),
         ({"N": "Infinity"}, "is not a number"),
+        ({"L": [{"S": "secret\ud800"}]}, "is not Unicode text"),
     ],
 )
 def test_what_dynamodb_does_not_write_is_refused_without_showing_it(value: Any, message: str) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,6 +122,37 @@ def test_an_index_is_queried_by_its_name(table: DynamoTable) -> None:
     put(pk={"B": b"\x00"}, sk={"N": "1"}, by={"S": "ann"})
     put(pk={"B": b"\x00"}, sk={"N": "2"}, by={"S": "bob"})
     assert numbers(table, source("by-creator"), {"by": {"S": "bob"}}) == ["2"]
+
+
+def test_the_table_itself_is_read_consistently_and_an_index_as_it_can_be(table: DynamoTable) -> None:
+    asked: list[dict[str, Any]] = []
+    table._client.meta.events.register(
+        "provide-client-params.dynamodb.Query", lambda params, **_: asked.append(dict(params))
+    )
+    numbers(table, source(), {"pk": {"B": "AA=="}})
+    numbers(table, source("by-creator"), {"by": {"S": "bob"}})
+    assert [(params.get("ConsistentRead"), params.get("IndexName")) for params in asked] == [
+        (True, None),
+        (None, "by-creator"),
+    ]
+
+
+def test_a_table_out_of_reach_fails_within_the_time_it_says(
+    table: DynamoTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        with pytest.raises(CacheError, match="rebuild_from: the query failed: EndpointConnectionError"):
+            numbers(DynamoTable(Table(name="orders")), source(), {"pk": {"B": "AA=="}})
+
+
+def test_every_request_ends_within_the_time_it_says(table: DynamoTable) -> None:
+    secrets = SecretKey(momento("arn"))._secrets.client
+    for client, seconds in ((table._client, table.request_seconds), (secrets, SecretKey.fetch_seconds)):
+        config: Any = client.meta.config
+        attempts = config.retries["total_max_attempts"]
+        assert attempts * (config.connect_timeout + config.read_timeout) < seconds < 10
 
 
 def test_a_query_that_is_refused_names_the_input_and_not_the_item(table: DynamoTable) -> None:

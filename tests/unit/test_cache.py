@@ -9,6 +9,7 @@ from handler.cache import CONCURRENCY, Applied, CacheError, UnauthenticatedError
 from handler.changes import coalesce
 from handler.records import decode
 from handler.views import Operation, plan
+from tests import doubles
 from tests.doubles import EngineCache, MemoryTable
 from tests.pizza import LIST, VIEWS, order, settings
 from tests.stream import Stream, image
@@ -25,9 +26,8 @@ def operations(stream: Stream, views: dict[str, Any] = VIEWS) -> Sequence[Operat
 def run(
     operations: Sequence[Operation], cache: EngineCache, table: MemoryTable | None = None, seconds: float = 60
 ) -> Applied:
-    return asyncio.run(
-        apply(operations, cache, table or MemoryTable(), clock=cache.clock, deadline=cache.clock() + seconds)
-    )
+    applying = apply(operations, cache, table or MemoryTable(), clock=cache.clock, deadline=cache.clock() + seconds)
+    return doubles.run(applying, cache.clock)
 
 
 def rows(cache: EngineCache, key: str) -> list[str]:
@@ -111,12 +111,11 @@ def test_a_cached_list_costs_one_read_and_one_write_and_no_query(cache: EngineCa
     assert table.queries == []
 
 
-def test_a_list_that_already_shows_the_batch_is_not_written(cache: EngineCache, stream: Stream) -> None:
+def test_a_list_that_already_shows_the_batch_lives_on_all_the_same(cache: EngineCache, stream: Stream) -> None:
     run(operations(stream, OPEN_ORDERS), cache)
-    cache.requests.clear()
-    applied = run(operations(stream, OPEN_ORDERS), cache)
-    assert [name for name, _ in cache.requests] == ["get_with_hash"]
-    assert applied.counts["list_unchanged"] == 1
+    cache.clock.now += 86_000
+    run(operations(stream, OPEN_ORDERS), cache)
+    assert asyncio.run(cache.remaining_ttl("all-orders")) == 86_400
 
 
 def test_a_list_changed_meanwhile_is_read_again(cache: EngineCache, stream: Stream) -> None:
@@ -177,19 +176,36 @@ def test_a_rebuild_too_big_stops_reading_and_costs_no_query_a_batch(cache: Engin
     assert applied.counts["list_absent"] == 1
 
 
-def test_a_list_taken_away_is_rebuilt_in_its_last_seconds_and_after(cache: EngineCache, stream: Stream) -> None:
-    cache.put("all-orders", b"null", ttl_seconds=300)
-    run(operations(stream, OPEN_ORDERS), cache)
+def test_a_list_taken_away_stays_so_until_its_last_seconds(cache: EngineCache, stream: Stream) -> None:
+    cache.put("all-orders", b"null", ttl_seconds=5.001)
+    table = MemoryTable()
+    run(operations(stream, OPEN_ORDERS), cache, table)
     assert cache.get("all-orders") == b"null"
-    cache.clock.now += 291
+    assert [name for name, _ in cache.requests] == ["get_with_hash", "remaining_ttl"]
+    assert table.queries == []
+
+
+def test_an_update_in_the_last_seconds_waits_for_the_end_and_rebuilds(cache: EngineCache, stream: Stream) -> None:
+    cache.put("all-orders", b"null", ttl_seconds=5)
+    started = cache.clock()
     run(operations(stream, OPEN_ORDERS), cache)
     assert rows(cache, "all-orders") == ["order-1"]
+    assert cache.clock() - started == pytest.approx(5)
 
 
-def test_a_list_still_too_big_in_its_last_seconds_stays_away_for_longer(cache: EngineCache, stream: Stream) -> None:
+def test_an_update_does_not_wait_longer_than_its_time(cache: EngineCache, stream: Stream) -> None:
+    cache.put("all-orders", b"null", ttl_seconds=5)
+    started = cache.clock()
+    applied = run(operations(stream, OPEN_ORDERS), cache, seconds=4)
+    assert applied.counts["out_of_time"] == 1
+    assert cache.clock() == started
+
+
+def test_a_list_still_too_big_after_that_is_taken_away_again(cache: EngineCache, stream: Stream) -> None:
     cache.put("all-orders", b"null", ttl_seconds=5)
     table = MemoryTable([image(order(number, createdAt=BIG)) for number in range(2, 40)])
     run(operations(stream, OPEN_ORDERS), cache, table)
+    assert cache.get("all-orders") == b"null"
     assert asyncio.run(cache.remaining_ttl("all-orders")) == 300
 
 
@@ -197,6 +213,7 @@ def test_a_list_taken_away_that_can_not_be_rebuilt_stays_away(cache: EngineCache
     cache.put("all-orders", b"null", ttl_seconds=5)
     run(operations(stream, NO_REBUILD), cache)
     assert cache.get("all-orders") == b"null"
+    assert [name for name, _ in cache.requests] == ["get_with_hash"]
 
 
 def test_an_item_too_big_is_absent_not_stale(cache: EngineCache, stream: Stream) -> None:
@@ -229,6 +246,19 @@ def test_a_fault_of_our_own_is_not_taken_for_momentos(cache: EngineCache, stream
     with pytest.raises(ExceptionGroup) as caught:
         run(operations(stream), cache)
     assert caught.group_contains(ZeroDivisionError)
+
+
+def test_a_rebuild_meets_an_item_that_it_can_not_show(cache: EngineCache, stream: Stream) -> None:
+    broken = image(order(2)) | {"numItems": {"N": "secret"}}
+    applied = run(operations(stream), cache, MemoryTable([broken]))
+    assert {failure.operation.key for failure in applied.failures} == {"all-orders", "ann"}
+    assert cache.get("order-1") is not None
+    assert "secret" not in str([failure.reason for failure in applied.failures])
+
+
+def test_a_rebuild_just_within_the_limit_is_whole(cache: EngineCache, stream: Stream) -> None:
+    run(operations(stream, OPEN_ORDERS), cache, MemoryTable([image(order(n, createdAt=BIG)) for n in range(2, 18)]))
+    assert len(rows(cache, "all-orders")) == 17
 
 
 def test_a_query_that_fails_leaves_the_list_alone(cache: EngineCache, stream: Stream) -> None:
@@ -298,6 +328,18 @@ def test_a_key_that_is_not_accepted_is_fetched_anew_once_for_all_operations(cach
     applied = run(operations(stream), cache)
     assert applied.failures == ()
     assert cache.renewals == applied.counts["key_renewal"] == 1
+
+
+def test_the_time_that_a_new_key_took_counts(cache: EngineCache, stream: Stream) -> None:
+    class Slow(EngineCache):
+        async def renew(self) -> None:
+            await asyncio.sleep(self.renew_seconds)
+
+    slow = Slow()
+    refuse(slow, "set", UnauthenticatedError("momento.secret_arn"))
+    applied = run(operations(stream, {"order": VIEWS["order"]}), slow, seconds=2.5)
+    assert len(slow.requests) == 1
+    assert applied.counts["out_of_time"] == 1
 
 
 def test_a_new_key_that_is_not_accepted_either_is_not_fetched_again(cache: EngineCache) -> None:

@@ -93,6 +93,12 @@ def test_what_is_not_the_views_list_is_left_alone(stored: str) -> None:
         lists.read(stored.encode(), view())
 
 
+@pytest.mark.parametrize("stored", [b'[{"id":"\xff"}]', b"\xff"])
+def test_what_is_not_utf_8_is_not_the_views(stored: bytes) -> None:
+    with pytest.raises(lists.NotAListError):
+        lists.read(stored, view())
+
+
 @pytest.mark.parametrize("value", ['""', "null", "[]", "{}"])
 def test_a_row_with_a_member_that_no_item_gives_is_not_the_views(value: str) -> None:
     with pytest.raises(lists.NotAListError, match="member names: id"):

@@ -70,6 +70,7 @@ def test_a_record_that_can_not_be_read_is_retried_from_and_stops_nothing(stream:
     assert outcome.response["batchItemFailures"][0]["itemIdentifier"] == sequence_number(stream.records[2])
     assert cache.keys() == ["order-1", "order-2", "order-4", "order-5"]
     assert outcome.metrics["RejectedRecords"] == 1
+    assert outcome.metrics["Records"] == 5
 
 
 def test_a_record_that_one_view_can_not_show_is_retried_from(stream: Stream) -> None:
@@ -101,6 +102,31 @@ def test_the_log_names_the_first_failures_and_counts_them_all() -> None:
     assert [failure["sequence_number"] for failure in outcome.log["failures"]] == [
         sequence_number(record) for record in stream.records[:LOGGED_FAILURES]
     ]
+
+
+def test_every_kind_of_work_is_counted(stream: Stream) -> None:
+    stream.put(order(1, items=["x" * 5_000_000]))
+    stream.delete("order-2", "metadata")
+    cache = EngineCache()
+    cache.put("ann", b"[]")
+
+    def meddle(name: str, key: str) -> None:
+        if name == "set_if_hash" and cache.get(key) == b"[]":
+            cache.put(key, b'[{"id":"order-9","createdAt":"2027"}]')
+
+    cache.before = meddle
+    stream.records[2]["dynamodb"]["NewImage"]["items"] = {"X": "secret"}
+    outcome = handled(stream, cache, VIEWS)
+    assert outcome.metrics == {
+        "Records": 7,
+        "RejectedRecords": 1,
+        "CacheWrites": 4 + 2 + 2,  # entries set, entries deleted, lists
+        "CacheFailures": 0,
+        "ListConflicts": 1,
+        "ListRebuilds": 1,
+        "TooBig": 2,
+        "PropagationDelay": 7.5,
+    }
 
 
 def test_an_empty_batch_is_nothing_to_do() -> None:

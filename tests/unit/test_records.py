@@ -27,6 +27,11 @@ def test_a_record_gives_the_item_as_it_was_and_as_it_became(stream: Stream) -> N
     assert insert.item == (("pk", "S", "a"), ("sk", "S", "m"))
 
 
+def test_an_items_identity_does_not_hang_on_the_order_of_its_keys(stream: Stream) -> None:
+    stream.records[2]["dynamodb"]["Keys"] = {"sk": {"S": "m"}, "pk": {"S": "a"}}
+    assert len(coalesce(decode(stream.event()).changes)) == 2
+
+
 def test_changes_are_in_the_order_of_their_numbers_as_integers(stream: Stream) -> None:
     for record, number in zip(stream.records, ("9", "10", "011", "100"), strict=True):
         record["dynamodb"]["SequenceNumber"] = number

@@ -79,7 +79,10 @@ def test_an_environment_that_is_not_terraforms_is_refused(environment: Any, mess
             LIST | {"fields": {"pk": "pk", "sk": "sk"}, "order_by": "createdAt"},
             'views.mine: `order_by` names "createdAt"',
         ),
-        (LIST | {"fields": {"pk": "pk", "sk": "a.sk"}}, "views.mine: two items could share.*sk"),
+        (LIST | {"fields": {"pk": "pk", "sk": "sk.deep"}}, "views.mine: two items could share.*sk"),
+        (LIST | {"key": ""}, "views.mine: `key` is empty"),
+        (LIST | {"member": "{pk}#{sk}#{address.city}"}, 'views.mine: `member` names "address.city", which is within'),
+        (LIST | {"order_by": "address.city"}, 'views.mine: `order_by` names "address.city", which is within'),
         (
             LIST | {"rebuild_from": {"key_condition": {"type": "{type}"}}},
             'views.mine: `rebuild_from.key_condition.type` uses "type", which `key` does not hold',
@@ -96,6 +99,7 @@ def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
     ("others", "message"),
     [
         ({"views": {}}, "`views` is empty"),
+        ({"views": []}, "views"),
         ({"ttl_seconds": 1}, "`ttl_seconds` must be at least 300"),
         ({"momento": {"cache_name": "pizza"}}, "secret_arn"),
         ({"surprise": 1}, "surprise"),
@@ -104,6 +108,11 @@ def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
 def test_wrong_settings_are_refused_and_named(others: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         parsed(ITEM, **others)
+
+
+def test_what_is_no_object_is_refused() -> None:
+    with pytest.raises(SettingsError, match="object"):
+        parse(b"[]")
 
 
 def test_unique_vouches_for_a_key_that_lacks_the_primary_keys() -> None:

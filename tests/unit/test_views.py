@@ -98,6 +98,15 @@ def test_a_key_taken_before_it_was_left_goes_as_it_would_one_by_one() -> None:
     assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0)),)
 
 
+def test_an_item_changed_after_another_left_its_key_has_it_again() -> None:
+    stream = Stream()
+    stream.put(thing("a", 1, alias="A"))
+    stream.put(thing("b", 2, alias="A"))
+    stream.put(thing("b", 2))
+    stream.put(thing("a", 3, alias="A"))
+    assert planned(stream, ITEM).operations == (SetEntry("mine", "A", sequence(0), b'{"n":3}', 86_400),)
+
+
 def test_an_operation_stands_for_the_first_record_of_every_item_in_it() -> None:
     stream = Stream()
     stream.put(thing("a", owner="ann"))
