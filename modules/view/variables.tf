@@ -152,6 +152,11 @@ variable "member" {
     condition     = var.member == null || var.fields == null ? true : length(setsubtract(flatten(regexall(local.placeholder, var.member)), keys(var.fields))) == 0
     error_message = "views.${var.name}.member may hold only names of the view's fields (${join(", ", keys(coalesce(var.fields, {})))}): add the attribute to fields, or use the name it has there."
   }
+
+  validation {
+    condition     = var.member == null || var.fields != null ? true : !can(regex("\\{[^{}]*[.\\[]", var.member))
+    error_message = "views.${var.name}.member may hold only the row's own names: show what is within an attribute by fields of its own, such as fields = { city = \"address.city\" }, and name that."
+  }
 }
 
 variable "order_by" {
@@ -167,6 +172,11 @@ variable "order_by" {
   validation {
     condition     = var.order_by == null || var.fields == null ? true : contains(keys(var.fields), var.order_by)
     error_message = "views.${var.name}.order_by must be one of the view's fields (${join(", ", keys(coalesce(var.fields, {})))}): add the attribute to fields, or use the name it has there."
+  }
+
+  validation {
+    condition     = var.order_by == null || var.fields != null ? true : !can(regex("[.\\[]", var.order_by))
+    error_message = "views.${var.name}.order_by must be one of the row's own names: show what is within an attribute by fields of its own, such as fields = { city = \"address.city\" }, and name that."
   }
 }
 

@@ -787,6 +787,38 @@ run "rows_are_ordered_by_a_field" {
   expect_failures = [var.order_by]
 }
 
+run "a_member_is_of_the_row_itself" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    fields   = null
+    member   = "{pk}#{sk}#{address.city}"
+    order_by = null
+  }
+
+  expect_failures = [var.member]
+}
+
+run "rows_are_ordered_by_what_is_in_the_row_itself" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    fields   = null
+    member   = "{pk}#{sk}"
+    order_by = "tags[0]"
+  }
+
+  expect_failures = [var.order_by]
+}
+
 run "an_item_has_no_direction" {
   command = plan
 
