@@ -23,6 +23,7 @@ from local.terraform import Terraform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
 CACHE = "pizza"
 
@@ -115,6 +116,11 @@ class Pizza:
 
     def __exit__(self, *_: object) -> None:
         self._kept.close()
+
+    @property
+    def package(self) -> Path:
+        """The zip that was built for the function."""
+        return self.terraform.working_directory / str(self.outputs["package_path"])
 
     def store_key(self, api_key: str) -> None:
         """Put a Momento API key into the example's secret, as its operator does."""

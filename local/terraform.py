@@ -48,7 +48,10 @@ class Terraform:
     """
 
     directory: Path
-    """The copy of the repository that Terraform works in."""
+    """The copy of the repository."""
+
+    working_directory: Path
+    """The root module's folder in there."""
 
     def __init__(
         self,
@@ -78,15 +81,15 @@ class Terraform:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="terraform-")))
             self.directory = scratch / "repository"
             shutil.copytree(self._repository, self.directory, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-            self._working_directory = self.directory / self._root_module
+            self.working_directory = self.directory / self._root_module
             # Packages are named after what is in them: one that any run has built serves all.
             _CACHE.mkdir(exist_ok=True)
-            (self._working_directory / ".build").symlink_to(_CACHE)
+            (self.working_directory / ".build").symlink_to(_CACHE)
             configuration = scratch / "terraform.tfrc"
             configuration.write_text(cli_configuration(registry_answers, conventional_mirrors()))
             self._environment["TF_CLI_CONFIG_FILE"] = str(configuration)
             self._environment["TF_DATA_DIR"] = str(scratch / "data")
-            has_tests = (self._working_directory / MODULE_TESTS).is_dir()
+            has_tests = (self.working_directory / MODULE_TESTS).is_dir()
             self._run("init", *([f"-test-directory={MODULE_TESTS}"] if has_tests else []))
             self._kept = stack.pop_all()
         return self
@@ -135,7 +138,7 @@ class Terraform:
     def _run(self, command: str, *arguments: str, show: Callable[[str], None] = lambda _: None) -> str:
         process = leash.start(
             [self._executable, command, *arguments],
-            cwd=self._working_directory,
+            cwd=self.working_directory,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
