@@ -23,6 +23,9 @@ BURST_ORDERS = 500
 WRITES_PER_SECOND = 100
 WRITERS = 4
 
+LOGGED_CHARACTERS = 400
+"""How much is shown of an entry that differs, which may be a list of hundreds."""
+
 VISIBLE_SECONDS = 30
 """A write that is not visible for so long counts as lost."""
 
@@ -138,7 +141,9 @@ class _Demo:
             cached = self._app.read(key)
             if cached != expected[key]:
                 different += 1
-                self._console.print(f"  {key} differs:\n    cached {cached}\n    table  {expected[key]}", markup=False)
+                self._console.print(f"  {key} differs", style="red", markup=False)
+                for where, value in (("cached", cached), ("table", expected[key])):
+                    self._console.print(f"    {where:<7}{str(value)[:LOGGED_CHARACTERS]}", markup=False)
         return len(expected), different
 
     def _follow(self, what: str, write: Write) -> Write:
