@@ -306,14 +306,16 @@ def test_servers_and_clients_in_many_threads_of_one_process_do_not_meet() -> Non
 
 
 def test_a_taken_port_is_an_error_at_once_and_leaves_no_thread(server: MomentoServer) -> None:
+    before = threading.enumerate()
     with pytest.raises(RuntimeError, match=str(server.port)), MomentoServer(port=server.port):
         pass
-    assert [thread.name for thread in threading.enumerate() if "momento" in thread.name] == ["momento-server_0"]
+    assert threading.enumerate() == before
 
 
 def test_a_stopped_server_has_left_its_port_and_its_thread() -> None:
+    before = threading.enumerate()
     with MomentoServer() as server:
-        pass
-    assert not [thread for thread in threading.enumerate() if "momento" in thread.name]
+        assert threading.enumerate() != before
+    assert threading.enumerate() == before
     with MomentoServer(port=server.port) as again:
         assert again.port == server.port
