@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,18 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
 
 
 def end(process: subprocess.Popen[Any]) -> None:
-    """Kill a command that was started here, with all its children; also one that has ended, for theirs."""
+    """Kill a command that was started here, with all its children; also one that has ended, for theirs.
+
+    Waits until they are gone, and their ports free: a second at most, for where nobody reaps them they never go.
+    """
+    deadline = time.monotonic() + 1
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
 
 
 def _end_with_parent() -> None:
