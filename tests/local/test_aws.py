@@ -108,9 +108,16 @@ def test_a_server_that_ends_while_starting_shows_its_log(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("end", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
 )
-def test_the_command_says_how_to_reach_the_stack_and_leaves_nothing(end: signal.Signals, status: int) -> None:
+def test_the_command_says_how_to_reach_the_stack_and_leaves_nothing(
+    end: signal.Signals, status: int, tmp_path: Path
+) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "local", "aws"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-m", "local", "aws"],
+        # Who is killed can not remove its folder.
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as command:
         assert command.stdout is not None
         exports = dict(line.removeprefix("export ").split("=", 1) for line in lines_until_ready(command.stdout))

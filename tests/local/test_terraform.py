@@ -165,7 +165,10 @@ def test_a_registry_behind_a_dead_proxy_does_not_answer(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_what_terraform_started_ends_with_the_one_who_asked(repository: Path, end: signal.Signals) -> None:
+def test_what_terraform_started_ends_with_the_one_who_asked(
+    repository: Path, end: signal.Signals, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    scratch = tmp_path_factory.mktemp("scratch")
     pid_file = repository / "pid"
     (repository / "main.tf").write_text(
         'resource "terraform_data" "endless" {\n  provisioner "local-exec" {\n'
@@ -175,7 +178,12 @@ def test_what_terraform_started_ends_with_the_one_who_asked(repository: Path, en
         "import pathlib, sys; from local.terraform import Terraform\n"
         "with Terraform(repository=pathlib.Path(sys.argv[1])) as module: module.apply()"
     )
-    with subprocess.Popen([sys.executable, "-c", program, str(repository)], stderr=subprocess.DEVNULL) as asker:
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(repository)],
+        # Who is killed can not remove its folder.
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stderr=subprocess.DEVNULL,
+    ) as asker:
         wait_for(pid_file.exists)
         sleeper = int(pid_file.read_text())
         assert runs(sleeper)
