@@ -17,18 +17,19 @@ from local.terraform import Terraform, TerraformError, check_format, root_module
 
 console = Console(emoji=False, highlight=False, soft_wrap=True)
 
-main = typer.Typer(no_args_is_help=True, add_completion=False, help="The module's surroundings, on one machine.")
-main.command("momento")(momento)
-terraform = typer.Typer(
+main = typer.Typer(
     no_args_is_help=True,
-    help="""Terraform on the module and its examples, in a copy of the tree.
+    add_completion=False,
+    help="""What the module needs around it, on one machine.
 
-    The hashicorp/aws provider comes from the directory that TERRAFORM_PROVIDER_MIRROR names; if it is not set, from
-    Terraform's registry; if that can not be reached, from the first of these that has it: ~/.terraform.d/plugins,
-    ~/.local/share/terraform/plugins, /usr/local/share/terraform/plugins, /usr/share/terraform/plugins, and any folder
-    in /opt.
+    Terraform's hashicorp/aws provider comes from the directory that TERRAFORM_PROVIDER_MIRROR names; if it is not set,
+    from the registry; if the registry can not be reached, from the first of these that has it: ~/.terraform.d/plugins,
+    ~/.local/share/terraform/plugins, /usr/local/share/terraform/plugins, /usr/share/terraform/plugins, any folder in
+    /opt.
     """,
 )
+main.command("momento")(momento)
+terraform = typer.Typer(no_args_is_help=True, help="Terraform on the module and its examples, in a copy of the tree.")
 main.add_typer(terraform, name="terraform")
 
 

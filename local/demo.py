@@ -11,6 +11,8 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from local.pizza import CACHE, Pizza, Write, pizza, views
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def run(console: Console) -> bool:
             if "complete" in line:
                 console.print(f"  {line}", markup=False)
             elif line:
-                status.update(line[: console.width - 4])
+                status.update(escape(line[: console.width - 4]))
 
         with Pizza(show_terraform) as app:
             demo = _Demo(app, console, status.update)
@@ -132,6 +134,7 @@ class _Demo:
             How many entries were checked, and how many differ.
         """
         self._console.print("[bold]every cached view against a scan of the table[/bold]")
+        self._progress("comparing")
         expected = self._ever_expected | views(self._app.orders())
         # What no order ever stood for has no business in the cache.
         strangers = {key.decode() for key in self._app.momento.engine.keys(CACHE)} - expected.keys()
