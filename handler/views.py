@@ -18,54 +18,46 @@ MAXIMUM_BYTES = 4_990_000
 """The largest value: Momento's 5 MB for an item, less room for its key."""
 
 
-class SetEntry(Struct, frozen=True):
-    """Write an item's entry.
+class _Operation(Struct, frozen=True):
+    """What all operations have.
 
     Attributes:
         view: the view's name.
         key: the cache key.
         lowest: the lowest sequence number that the operation stands for.
+    """
+
+    view: str
+    key: str
+    lowest: int
+
+
+class SetEntry(_Operation, frozen=True):
+    """Write an item's entry.
+
+    Attributes:
         value: JSON.
         ttl_seconds: how long the entry lives.
     """
 
-    view: str
-    key: str
-    lowest: int
     value: bytes
     ttl_seconds: int
 
 
-class DeleteEntry(Struct, frozen=True):
-    """Take an item's entry away.
-
-    Attributes:
-        view: the view's name.
-        key: the cache key.
-        lowest: the lowest sequence number that the operation stands for.
-    """
-
-    view: str
-    key: str
-    lowest: int
+class DeleteEntry(_Operation, frozen=True):
+    """Take an item's entry away."""
 
 
-class UpdateList(Struct, frozen=True):
+class UpdateList(_Operation, frozen=True):
     """Bring a list up to date.
 
     Attributes:
-        view: the view's name.
-        key: the cache key.
-        lowest: the lowest sequence number that the operation stands for.
         ttl_seconds: how long the list lives.
         definition: the view.
         edits: member to its row; None: the row goes.
         condition: what the view's `rebuild_from` asks its index for; None where the view has none.
     """
 
-    view: str
-    key: str
-    lowest: int
     ttl_seconds: int
     definition: ListView
     edits: Mapping[str, Row | None]
