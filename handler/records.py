@@ -111,10 +111,10 @@ def decode(event: Any) -> Batch:
             changes.append(_change(record, sequence_number))
         except (msgspec.ValidationError, AttributeValueError, RecordError) as error:
             rejections.append(Rejection(sequence_number, str(error)))
-            continue
-        written = record.dynamodb.approximate_creation_date_time
-        if written is not None and (oldest is None or written < oldest):
-            oldest = written
+        else:
+            written = record.dynamodb.approximate_creation_date_time
+            if written is not None and (oldest is None or written < oldest):
+                oldest = written
     return Batch(tuple(changes), tuple(rejections), identifiers, oldest)
 
 

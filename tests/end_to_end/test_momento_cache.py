@@ -3,13 +3,14 @@
 import asyncio
 import base64
 import json
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 
 from handler.cache import CacheError, UnauthenticatedError
-from handler.momento_cache import MomentoCache, credentials_of
+from handler.momento_cache import CONNECT_TIMEOUT, MomentoCache, credentials_of
 from handler.settings import Momento
 from local.momento import Fault, MomentoServer
 
@@ -206,6 +207,30 @@ def test_a_renewal_that_fails_leaves_the_next_one_a_chance(server: MomentoServer
         await cache.set("k", b"v", 600)
 
     use(server, walk, Failing("bad", "down", "good"))
+
+
+def test_requests_go_on_while_a_key_is_fetched(server: MomentoServer) -> None:
+    class Slow(StoredKey):
+        fetched = threading.Event()
+
+        def fetch(self) -> str:
+            if len(self.values) == 1:
+                assert self.fetched.wait(10)
+            return super().fetch()
+
+    server.required_keys = frozenset()
+    key = Slow("one", "two")
+
+    async def walk(cache: MomentoCache) -> None:
+        renewal = asyncio.create_task(cache.renew())
+        await cache.set("k", b"v", 600)
+        await cache.delete("k")
+        assert not renewal.done()
+        key.fetched.set()
+        await asyncio.wait_for(renewal, cache.renew_seconds)
+        assert cache.renew_seconds >= key.fetch_seconds + CONNECT_TIMEOUT.total_seconds()
+
+    use(server, walk, key)
 
 
 def test_requests_under_way_outlive_a_renewal(server: MomentoServer) -> None:

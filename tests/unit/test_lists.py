@@ -6,6 +6,7 @@ from msgspec import Raw
 
 from handler import lists
 from handler.settings import ListView
+from handler.views import MAXIMUM_BYTES
 from tests.pizza import settings
 
 LIST = {"kind": "list", "key": "all", "member": "{id}", "unique": True, "fields": {"id": "pk", "by": "by"}}
@@ -113,5 +114,7 @@ def test_a_rows_member_is_the_text_that_the_item_gave(value: str, member: str) -
 
 
 def test_a_list_over_momentos_limit_is_not_written() -> None:
+    room = MAXIMUM_BYTES - len('[{"id":"a","by":""}]')
+    assert len(edited("[]", {"a": f'{{"id":"a","by":"{"x" * room}"}}'})) == MAXIMUM_BYTES
     with pytest.raises(lists.TooBigError):
-        edited("[]", {"a": f'{{"id":"a","by":"{"x" * 5_000_000}"}}'})
+        edited("[]", {"a": f'{{"id":"a","by":"{"x" * room}y"}}'})
