@@ -265,8 +265,8 @@ variable "ttl_seconds" {
   nullable    = false
 
   validation {
-    condition     = var.ttl_seconds >= 300 && floor(var.ttl_seconds) == var.ttl_seconds
-    error_message = "ttl_seconds must be a whole number of at least 300: a shorter life could end while a failed batch is still being retried."
+    condition     = var.ttl_seconds >= 300 && var.ttl_seconds <= 31536000 && floor(var.ttl_seconds) == var.ttl_seconds
+    error_message = "ttl_seconds must be a whole number from 300 to 31536000, a year: a shorter life could end while a failed batch is still being retried."
   }
 }
 

@@ -133,7 +133,7 @@ def _scalar(value: Any, path: tuple[str, ...]) -> Scalar:
         return Decimal(str(value))
     if value is None or isinstance(value, str | bool | Decimal):
         return value
-    raise ValueError(f"{_at(path)} holds a list where one value is meant")
+    raise ValueError(f"{_at(path)} holds a list or an object where one value is meant")
 
 
 def _same(value: Scalar, wanted: Scalar) -> bool:

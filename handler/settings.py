@@ -15,6 +15,8 @@ from handler.attributes import Image, Path, Template
 from handler.patterns import Pattern
 
 MINIMUM_TTL_SECONDS = 300
+MAXIMUM_TTL_SECONDS = 31_536_000
+"""A year: far more than Momento allows, and far less than what no clock can count."""
 
 
 class SettingsError(Exception):
@@ -62,6 +64,10 @@ class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
     index_name: str | None = None
     index_key_attributes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.key_condition:
+            raise ValueError("`key_condition` is empty: name at least the hash key of what is queried")
+
     def finds(self, image: Image) -> bool:
         """Tell whether the query would find an item.
 
@@ -70,6 +76,11 @@ class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
         return all(name in image for name in self.index_key_attributes) and all(
             image.get(attribute) == template.value_of(image) for attribute, template in self.key_condition.items()
         )
+
+
+def _check_ttl(seconds: int | None) -> None:
+    if seconds is not None and not MINIMUM_TTL_SECONDS <= seconds <= MAXIMUM_TTL_SECONDS:
+        raise ValueError(f"`ttl_seconds` must be {MINIMUM_TTL_SECONDS} to {MAXIMUM_TTL_SECONDS}")
 
 
 class _View(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", kw_only=True):
@@ -92,8 +103,7 @@ class _View(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", k
     def __post_init__(self) -> None:
         if self.fields is not None and not self.fields:
             raise ValueError("`fields` is empty: name at least one, or leave it out for the whole item")
-        if self.ttl_seconds is not None and self.ttl_seconds < MINIMUM_TTL_SECONDS:
-            raise ValueError(f"`ttl_seconds` must be at least {MINIMUM_TTL_SECONDS}")
+        _check_ttl(self.ttl_seconds)
 
     def identity(self) -> Collection[str]:
         """The attributes that tell the view's entries (or rows) apart."""
@@ -210,8 +220,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not self.views:
             raise ValueError("`views` is empty: add one")
-        if self.ttl_seconds < MINIMUM_TTL_SECONDS:
-            raise ValueError(f"`ttl_seconds` must be at least {MINIMUM_TTL_SECONDS}")
+        _check_ttl(self.ttl_seconds)
 
 
 def load(environment: Mapping[str, str]) -> Settings:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parent.parent
 MODULE_TESTS = "tests/module"
+TESTS_REQUIRE = "1.11"
+"""The module needs less: its tests use `override_during`."""
 MIRROR_VARIABLE = "TERRAFORM_PROVIDER_MIRROR"
 
 _REGISTRY = "registry.terraform.io"
@@ -76,7 +78,8 @@ class Terraform:
         }
 
     def __enter__(self) -> Self:
-        self._executable = executable(self._repository)
+        has_tests = (self._repository / self._root_module / MODULE_TESTS).is_dir()
+        self._executable = executable(self._repository, TESTS_REQUIRE if has_tests else None)
         with ExitStack() as stack:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="terraform-")))
             self.directory = scratch / "repository"
@@ -89,7 +92,10 @@ class Terraform:
             configuration.write_text(cli_configuration(registry_answers, conventional_mirrors()))
             self._environment["TF_CLI_CONFIG_FILE"] = str(configuration)
             self._environment["TF_DATA_DIR"] = str(scratch / "data")
-            has_tests = (self.working_directory / MODULE_TESTS).is_dir()
+            # A provider that is killed leaves its socket behind.
+            sockets = scratch / "t"
+            sockets.mkdir()
+            self._environment["TMPDIR"] = str(sockets)
             self._run("init", *([f"-test-directory={MODULE_TESTS}"] if has_tests else []))
             self._kept = stack.pop_all()
         return self
@@ -188,14 +194,14 @@ def check_format() -> None:
         raise TerraformError(f"Not formatted; run: terraform fmt -recursive\n{result.stdout}{result.stderr}")
 
 
-def executable(repository: Path = PROJECT) -> str:
-    """Find a Terraform that the repository's module accepts.
+def executable(repository: Path = PROJECT, needed: str | None = None) -> str:
+    """Find a Terraform of a version that is needed; None: the one that the repository's module accepts.
 
     Raises:
         TerraformError: there is none, or it is too old.
     """
     path = shutil.which("terraform")
-    needed = required_version(repository / "versions.tf")
+    needed = needed or required_version(repository / "versions.tf")
     if path is None:
         raise TerraformError(f"Terraform is missing: install {needed} or newer from {_INSTALL} and put it on the PATH")
     answer = subprocess.run(

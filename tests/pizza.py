@@ -18,13 +18,13 @@ LIST = {"kind": "list", "member": "{id}", "unique": True, "fields": ROW, "order_
 VIEWS: dict[str, Any] = {
     "order": {"kind": "item", "key": "{pk}", "unique": True, "fields": DETAIL},
     "admin_order": {"kind": "item", "key": "ADMIN-{pk}", "unique": True, "fields": DETAIL | {"creator": "creator"}},
-    "open_orders": LIST
+    "all_orders": LIST
     | {
         "key": "all-orders",
         "where": {"type": ["order"], "status": [{"anything-but": ["COMPLETED"]}]},
         "rebuild_from": {"index_name": "type", "key_condition": {"type": "order"}},
     },
-    "my_orders": LIST
+    "creator_orders": LIST
     | {
         "key": "{creator}",
         "where": {"type": ["order"]},
@@ -60,7 +60,7 @@ def order(number: int, **changes: Any) -> Item:
     } | changes
 
 
-async def seed_handler(event: dict[str, Any], cache: EngineCache) -> None:
+async def seed_handler(event: dict[str, Any], cache: EngineCache) -> dict[str, Any] | None:
     """The handler that the app started with, call by call, its faults included."""
     try:
         record = event["Records"][0]
@@ -70,6 +70,7 @@ async def seed_handler(event: dict[str, Any], cache: EngineCache) -> None:
             await _seed_remove(_unmarshall(record["dynamodb"]["OldImage"]), cache)
     except Exception as error:  # noqa: BLE001 - the fault that is shown: whatever happens, the record is acknowledged
         print(error)
+    return None
 
 
 async def _seed_refresh(record: Item, cache: EngineCache) -> None:

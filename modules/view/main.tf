@@ -28,7 +28,7 @@ locals {
   # The top-level attributes that the view reads where it has fields: `member` and `order_by` read those.
   attributes = distinct([
     for path in concat(local.key_placeholders, values(coalesce(var.fields, {})), try(keys(jsondecode(var.where)), [])) :
-    regex("^[^.\\[]+", path)
+    try(regex("^[^.\\[]+", path), path)
   ])
 
   # The key attributes, hash key first, of what fills a list that is not cached.

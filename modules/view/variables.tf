@@ -92,7 +92,7 @@ variable "where" {
 
   validation {
     condition = var.where == null ? true : alltrue([
-      for matcher in flatten([for list in regexall(local.json_list, try(jsonencode(jsondecode(var.where)), "")) : jsondecode(list)]) :
+      for matcher in flatten([for list in regexall(local.json_list, try(jsonencode(jsondecode(var.where)), "")) : try(jsondecode(list), [])]) :
       length(keys(matcher)) == 1 && contains(local.operators, try(keys(matcher)[0], "")) if can(keys(matcher))
     ])
     error_message = "views.${var.name}.where may use the operators ${join(", ", local.operators)}, each in an object of its own, such as { status = [{ \"anything-but\" = [\"COMPLETED\"] }] }."
@@ -100,10 +100,22 @@ variable "where" {
 
   validation {
     condition = var.where == null ? true : alltrue([
-      for matcher in flatten([for list in regexall(local.json_list, try(jsonencode(jsondecode(var.where)), "")) : jsondecode(list)]) :
+      for matcher in flatten([for list in regexall(local.json_list, try(jsonencode(jsondecode(var.where)), "")) : try(jsondecode(list), [])]) :
       try(contains(["true", "false"], jsonencode(matcher.exists)), true) && try(startswith(jsonencode(matcher.prefix), "\""), true)
     ])
     error_message = "views.${var.name}.where must say \"exists\" with true or false, and \"prefix\" with a string."
+  }
+
+  # With each string reduced to s, a value has no bracket and no brace, and a list of values only its own.
+  validation {
+    condition = var.where == null ? true : alltrue([
+      for matcher in flatten([for list in regexall(local.json_list, try(jsonencode(jsondecode(var.where)), "")) : try(jsondecode(list), [])]) :
+      can(keys(matcher["anything-but"])) ? try(
+        keys(matcher["anything-but"]) == ["prefix"] && startswith(jsonencode(matcher["anything-but"].prefix), "\""), false
+      ) : can(regex("^(\\[[^][{}]+\\]|[^][{}]+)$", replace(jsonencode(matcher["anything-but"]), "/${local.json_string}/", "s")))
+      if can(matcher["anything-but"])
+    ])
+    error_message = "views.${var.name}.where must say \"anything-but\" with a value, a list of at least one value, or { prefix = \"…\" }."
   }
 }
 
@@ -113,8 +125,8 @@ variable "ttl_seconds" {
   default     = null
 
   validation {
-    condition     = var.ttl_seconds == null ? true : var.ttl_seconds >= 300 && floor(var.ttl_seconds) == var.ttl_seconds
-    error_message = "views.${var.name}.ttl_seconds must be a whole number of at least 300."
+    condition     = var.ttl_seconds == null ? true : var.ttl_seconds >= 300 && var.ttl_seconds <= 31536000 && floor(var.ttl_seconds) == var.ttl_seconds
+    error_message = "views.${var.name}.ttl_seconds must be a whole number from 300 to 31536000, a year."
   }
 }
 
@@ -175,7 +187,7 @@ variable "order_by" {
   }
 
   validation {
-    condition     = var.order_by == null || var.fields != null ? true : !can(regex("[.\\[]", var.order_by))
+    condition     = var.order_by == null || var.fields != null ? true : can(regex("^[^.\\[]+$", var.order_by))
     error_message = "views.${var.name}.order_by must be one of the row's own names: show what is within an attribute by fields of its own, such as fields = { city = \"address.city\" }, and name that."
   }
 }
@@ -217,6 +229,11 @@ variable "key_condition" {
   validation {
     condition     = var.kind != "item" || var.key_condition == null
     error_message = "views.${var.name}.rebuild_from is for lists only: remove it, or set kind = \"list\"."
+  }
+
+  validation {
+    condition     = var.key_condition == null ? true : length(var.key_condition) > 0
+    error_message = "views.${var.name}.rebuild_from.key_condition must not be empty: name at least the hash key of what is queried."
   }
 
   validation {

@@ -44,6 +44,7 @@ def test_new_code_is_an_update_in_place_and_destroy_leaves_nothing() -> None:
             assert app.terraform.plan() is None
         finally:
             app.package.unlink()
+        assert app.terraform.plan() is None
         assert len(resources(app)) == 7
         app.terraform.destroy()
         assert resources(app) == []

@@ -103,6 +103,15 @@ def test_without_terraform_the_message_says_where_to_get_which(
         executable(repository)
 
 
+def test_a_terraform_older_than_the_modules_tests_need_is_named(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "tests" / "module").mkdir(parents=True)
+    monkeypatch.setenv("PATH", str(installed_terraform(repository, "1.10.9").parent), prepend=os.pathsep)
+    with pytest.raises(TerraformError, match=r"too old: install 1\.11 or newer"), Terraform(repository=repository):
+        pass
+
+
 @pytest.mark.parametrize("version", ["1.8.9", "1.8.10-beta1", "0.15.5"])
 def test_a_terraform_older_than_the_module_accepts_is_named(
     repository: Path, version: str, monkeypatch: pytest.MonkeyPatch

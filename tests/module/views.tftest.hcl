@@ -819,6 +819,152 @@ run "rows_are_ordered_by_what_is_in_the_row_itself" {
   expect_failures = [var.order_by]
 }
 
+run "anything_but_has_a_value" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ status = [{ anything-but = {} }] })
+  }
+
+  expect_failures = [var.where]
+}
+
+run "anything_but_knows_only_prefix" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ status = [{ anything-but = { suffix = "x" } }] })
+  }
+
+  expect_failures = [var.where]
+}
+
+run "anything_but_has_a_prefix_that_is_a_string" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ status = [{ anything-but = { prefix = 5 } }] })
+  }
+
+  expect_failures = [var.where]
+}
+
+run "anything_but_has_one_operator" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ status = [{ anything-but = { prefix = "a", suffix = "b" } }] })
+  }
+
+  expect_failures = [var.where]
+}
+
+run "anything_but_is_over_values_not_operators" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ status = [{ anything-but = [{ prefix = "a" }] }] })
+  }
+
+  expect_failures = [var.where]
+}
+
+run "anything_but_is_over_something" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ status = [{ anything-but = [] }] })
+  }
+
+  expect_failures = [var.where]
+}
+
+run "a_key_condition_is_not_empty" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    table         = null
+    key_condition = {}
+  }
+
+  expect_failures = [var.key_condition]
+}
+
+run "rows_are_ordered_by_something" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    fields   = null
+    member   = "{pk}#{sk}"
+    order_by = ""
+  }
+
+  expect_failures = [var.order_by]
+}
+
+run "an_entry_lives_a_year_at_most" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    ttl_seconds = 31536001
+  }
+
+  expect_failures = [var.ttl_seconds]
+}
+
+run "anything_but_takes_every_form_that_the_handler_reads" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ a = [{ anything-but = "x[" }, { anything-but = 5 }, { anything-but = null }], b = [{ anything-but = ["x{", 5, null, true] }], c = [{ anything-but = { prefix = "}" } }] })
+  }
+
+  assert {
+    condition     = length(output.settings.where) == 3
+    error_message = "A value, a list of values and a prefix are all read."
+  }
+}
+
 run "an_item_has_no_direction" {
   command = plan
 

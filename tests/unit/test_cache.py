@@ -14,7 +14,7 @@ from tests.doubles import EngineCache, MemoryTable
 from tests.pizza import LIST, VIEWS, order, settings
 from tests.stream import Stream, image
 
-OPEN_ORDERS = {"open_orders": VIEWS["open_orders"]}
+ALL_ORDERS = {"all_orders": VIEWS["all_orders"]}
 NO_REBUILD = {"all": LIST | {"key": "all-orders"}}
 BIG = "x" * 300_000
 
@@ -61,7 +61,7 @@ def refuse(cache: EngineCache, name: str, error: Exception, times: int = 1_000) 
 
 def test_an_absent_list_is_rebuilt_whole_with_the_batch_on_top(cache: EngineCache, stream: Stream) -> None:
     table = MemoryTable([image(order(number)) for number in (2, 3, 4)])
-    applied = run(operations(stream, OPEN_ORDERS), cache, table)
+    applied = run(operations(stream, ALL_ORDERS), cache, table)
     assert rows(cache, "all-orders") == ["order-4", "order-3", "order-2", "order-1"]
     assert table.queries == [("type", {"type": {"S": "order"}})]
     assert applied.counts["list_rebuild"] == 1
@@ -69,9 +69,13 @@ def test_an_absent_list_is_rebuilt_whole_with_the_batch_on_top(cache: EngineCach
 
 def test_a_rebuild_shows_what_the_view_shows_and_nothing_else(cache: EngineCache, stream: Stream) -> None:
     table = MemoryTable([image(order(2, status="COMPLETED")), image(order(3))])
-    run(operations(stream, OPEN_ORDERS), cache, table)
+    run(operations(stream, ALL_ORDERS), cache, table)
     assert rows(cache, "all-orders") == ["order-3", "order-1"]
-    run(operations(stream, {"my_orders": VIEWS["my_orders"]}), cache, MemoryTable([image(order(2, creator="bob"))]))
+    run(
+        operations(stream, {"creator_orders": VIEWS["creator_orders"]}),
+        cache,
+        MemoryTable([image(order(2, creator="bob"))]),
+    )
     assert rows(cache, "ann") == ["order-1"]
 
 
@@ -86,13 +90,13 @@ def test_a_removal_rebuilds_an_absent_list_too_for_the_index_may_still_have_the_
     cache: EngineCache, stream: Stream
 ) -> None:
     stream.delete("order-1", "metadata")
-    run(operations(stream, OPEN_ORDERS), cache, MemoryTable([image(order(1)), image(order(2))]))
+    run(operations(stream, ALL_ORDERS), cache, MemoryTable([image(order(1)), image(order(2))]))
     assert rows(cache, "all-orders") == ["order-2"]
 
 
 def test_a_list_with_no_rows_left_is_an_empty_array(cache: EngineCache, stream: Stream) -> None:
     stream.delete("order-1", "metadata")
-    run(operations(stream, OPEN_ORDERS), cache)
+    run(operations(stream, ALL_ORDERS), cache)
     assert cache.get("all-orders") == b"[]"
 
 
@@ -106,15 +110,15 @@ def test_an_absent_list_that_can_not_be_rebuilt_stays_absent(cache: EngineCache,
 def test_a_cached_list_costs_one_read_and_one_write_and_no_query(cache: EngineCache, stream: Stream) -> None:
     cache.put("all-orders", b"[]")
     table = MemoryTable()
-    run(operations(stream, OPEN_ORDERS), cache, table)
+    run(operations(stream, ALL_ORDERS), cache, table)
     assert [name for name, _ in cache.requests] == ["get_with_hash", "set_if_hash"]
     assert table.queries == []
 
 
 def test_a_list_that_already_shows_the_batch_lives_on_all_the_same(cache: EngineCache, stream: Stream) -> None:
-    run(operations(stream, OPEN_ORDERS), cache)
+    run(operations(stream, ALL_ORDERS), cache)
     cache.clock.now += 86_000
-    run(operations(stream, OPEN_ORDERS), cache)
+    run(operations(stream, ALL_ORDERS), cache)
     assert asyncio.run(cache.remaining_ttl("all-orders")) == 86_400
 
 
@@ -126,7 +130,7 @@ def test_a_list_changed_meanwhile_is_read_again(cache: EngineCache, stream: Stre
             cache.put(key, b'[{"id":"order-9","createdAt":"2027"}]')
 
     cache.before = meddle
-    applied = run(operations(stream, OPEN_ORDERS), cache)
+    applied = run(operations(stream, ALL_ORDERS), cache)
     assert rows(cache, "all-orders") == ["order-9", "order-1"]
     assert applied.counts["list_conflict"] == 1
 
@@ -137,13 +141,13 @@ def test_a_list_that_another_writer_rebuilt_first_is_updated(cache: EngineCache,
             cache.put(key, b'[{"id":"order-9","createdAt":"2027"}]')
 
     cache.before = meddle
-    run(operations(stream, OPEN_ORDERS), cache)
+    run(operations(stream, ALL_ORDERS), cache)
     assert rows(cache, "all-orders") == ["order-9", "order-1"]
 
 
 def test_a_write_renews_the_lists_ttl(cache: EngineCache, stream: Stream) -> None:
     cache.put("all-orders", b"[]", ttl_seconds=60)
-    run(operations(stream, OPEN_ORDERS), cache)
+    run(operations(stream, ALL_ORDERS), cache)
     assert asyncio.run(cache.remaining_ttl("all-orders")) == 86_400
 
 
@@ -159,7 +163,7 @@ def test_an_entry_of_another_shape_is_a_failure_and_left_alone(cache: EngineCach
 def test_a_list_too_big_is_taken_away_by_an_expiring_null(cache: EngineCache, stream: Stream) -> None:
     cache.put("all-orders", json.dumps([{"id": f"o{n}", "createdAt": BIG} for n in range(16)]).encode())
     stream.put(order(2, createdAt=BIG))
-    applied = run(operations(stream, OPEN_ORDERS), cache)
+    applied = run(operations(stream, ALL_ORDERS), cache)
     assert not applied.failures
     assert applied.counts["too_big"] == 1
     assert cache.get("all-orders") == b"null"
@@ -169,7 +173,7 @@ def test_a_list_too_big_is_taken_away_by_an_expiring_null(cache: EngineCache, st
 def test_a_rebuild_too_big_stops_reading_and_costs_no_query_a_batch(cache: EngineCache, stream: Stream) -> None:
     table = MemoryTable([image(order(number, createdAt=BIG)) for number in range(2, 40)])
     for _ in range(3):
-        applied = run(operations(stream, OPEN_ORDERS), cache, table)
+        applied = run(operations(stream, ALL_ORDERS), cache, table)
     assert cache.get("all-orders") == b"null"
     assert len(table.queries) == 1
     assert table.pages < 19
@@ -179,7 +183,7 @@ def test_a_rebuild_too_big_stops_reading_and_costs_no_query_a_batch(cache: Engin
 def test_a_list_taken_away_stays_so_until_its_last_seconds(cache: EngineCache, stream: Stream) -> None:
     cache.put("all-orders", b"null", ttl_seconds=5.001)
     table = MemoryTable()
-    run(operations(stream, OPEN_ORDERS), cache, table)
+    run(operations(stream, ALL_ORDERS), cache, table)
     assert cache.get("all-orders") == b"null"
     assert [name for name, _ in cache.requests] == ["get_with_hash", "remaining_ttl"]
     assert table.queries == []
@@ -188,7 +192,7 @@ def test_a_list_taken_away_stays_so_until_its_last_seconds(cache: EngineCache, s
 def test_an_update_in_the_last_seconds_waits_for_the_end_and_rebuilds(cache: EngineCache, stream: Stream) -> None:
     cache.put("all-orders", b"null", ttl_seconds=5)
     started = cache.clock()
-    run(operations(stream, OPEN_ORDERS), cache)
+    run(operations(stream, ALL_ORDERS), cache)
     assert rows(cache, "all-orders") == ["order-1"]
     assert cache.clock() - started == pytest.approx(5)
 
@@ -196,7 +200,7 @@ def test_an_update_in_the_last_seconds_waits_for_the_end_and_rebuilds(cache: Eng
 def test_an_update_does_not_wait_longer_than_its_time(cache: EngineCache, stream: Stream) -> None:
     cache.put("all-orders", b"null", ttl_seconds=5)
     started = cache.clock()
-    applied = run(operations(stream, OPEN_ORDERS), cache, seconds=4)
+    applied = run(operations(stream, ALL_ORDERS), cache, seconds=4)
     assert applied.counts["out_of_time"] == 1
     assert cache.clock() == started
 
@@ -204,7 +208,7 @@ def test_an_update_does_not_wait_longer_than_its_time(cache: EngineCache, stream
 def test_a_list_still_too_big_after_that_is_taken_away_again(cache: EngineCache, stream: Stream) -> None:
     cache.put("all-orders", b"null", ttl_seconds=5)
     table = MemoryTable([image(order(number, createdAt=BIG)) for number in range(2, 40)])
-    run(operations(stream, OPEN_ORDERS), cache, table)
+    run(operations(stream, ALL_ORDERS), cache, table)
     assert cache.get("all-orders") == b"null"
     assert asyncio.run(cache.remaining_ttl("all-orders")) == 300
 
@@ -257,7 +261,7 @@ def test_a_rebuild_meets_an_item_that_it_can_not_show(cache: EngineCache, stream
 
 
 def test_a_rebuild_just_within_the_limit_is_whole(cache: EngineCache, stream: Stream) -> None:
-    run(operations(stream, OPEN_ORDERS), cache, MemoryTable([image(order(n, createdAt=BIG)) for n in range(2, 18)]))
+    run(operations(stream, ALL_ORDERS), cache, MemoryTable([image(order(n, createdAt=BIG)) for n in range(2, 18)]))
     assert len(rows(cache, "all-orders")) == 17
 
 
@@ -266,7 +270,7 @@ def test_a_query_that_fails_leaves_the_list_alone(cache: EngineCache, stream: St
         async def query(self, *_: Any) -> Any:
             raise CacheError("AccessDenied")
 
-    applied = run(operations(stream, OPEN_ORDERS), cache, Down())
+    applied = run(operations(stream, ALL_ORDERS), cache, Down())
     assert [failure.reason for failure in applied.failures] == ["AccessDenied"]
     assert cache.get("all-orders") is None
 
@@ -302,7 +306,7 @@ def test_a_list_stops_between_its_requests_when_time_is_up(cache: EngineCache, s
         cache.clock.now += 2
 
     cache.before = take_two_seconds
-    applied = run(operations(stream, OPEN_ORDERS), cache, seconds=2.5)
+    applied = run(operations(stream, ALL_ORDERS), cache, seconds=2.5)
     assert cache.requests == [("get_with_hash", "all-orders")]
     assert len(applied.failures) == 1
 
@@ -310,7 +314,7 @@ def test_a_list_stops_between_its_requests_when_time_is_up(cache: EngineCache, s
 def test_a_query_that_time_does_not_allow_is_not_made(cache: EngineCache, stream: Stream) -> None:
     table = MemoryTable()
     table.request_seconds = 5.0
-    applied = run(operations(stream, OPEN_ORDERS), cache, table, seconds=4)
+    applied = run(operations(stream, ALL_ORDERS), cache, table, seconds=4)
     assert table.queries == []
     assert applied.counts["out_of_time"] == 1
 

@@ -81,7 +81,7 @@ def test_a_value_that_dynamodb_does_not_write_is_refused_without_showing_it(valu
         ({"a": []}, '"a" must be a list'),
         ({"a": "order"}, '"a" must be a list'),
         ({"a": {"b": "order"}}, '"a.b" must be a list'),
-        ({"a": [["order"]]}, '"a" holds a list'),
+        ({"a": [["order"]]}, '"a" holds a list or an object'),
         ({"a": [{"sufix": "x"}]}, 'the operator "sufix": known are prefix, exists, anything-but'),
         ({"a": [{"prefix": 1}]}, '"prefix" that is not a string'),
         ({"a": [{"exists": "yes"}]}, '"exists" that is neither'),

@@ -22,8 +22,8 @@ class System(ABC):
         self.cache = EngineCache()
         self.stream = Stream()
 
-    async def handle(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Have a batch handled, all of its requests included, and give what Lambda would be answered."""
+    async def handle(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Have a batch handled, all of its requests included, and give what Lambda is answered: None acknowledges."""
         answer = await self._handle(event)
         await self.settle()
         return answer
@@ -33,7 +33,7 @@ class System(ABC):
             await asyncio.sleep(0)
 
     @abstractmethod
-    async def _handle(self, event: dict[str, Any]) -> dict[str, Any]: ...
+    async def _handle(self, event: dict[str, Any]) -> dict[str, Any] | None: ...
 
     async def drain(self) -> None:
         """Have all that was written handled, each record in a batch of its own."""
@@ -55,9 +55,8 @@ class Ours(System):
 
 
 class Seed(System):
-    async def _handle(self, event: dict[str, Any]) -> dict[str, Any]:
-        await seed_handler(event, self.cache)
-        return {}
+    async def _handle(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        return await seed_handler(event, self.cache)
 
 
 async def every_record_of_a_batch_is_handled(system: System) -> None:

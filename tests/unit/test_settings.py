@@ -71,7 +71,7 @@ def test_an_environment_that_is_not_terraforms_is_refused(environment: Any, mess
         (ITEM | {"fields": {}}, "views.mine: `fields` is empty"),
         (ITEM | {"fields": {"id": "a..b"}}, "views.mine: .*not an attribute path"),
         (ITEM | {"where": {"type": "order"}}, 'views.mine: "type" must be a list.* - at `\\$.where`'),
-        (ITEM | {"ttl_seconds": 299}, "views.mine: `ttl_seconds` must be at least 300"),
+        (ITEM | {"ttl_seconds": 299}, "views.mine: `ttl_seconds` must be 300 to 31536000"),
         (LIST | {"member": "all"}, "views.mine: `member` has no placeholder"),
         (LIST | {"member": "{pk}"}, "views.mine: two items could share.*sk is not part of `member`"),
         (LIST | {"fields": {"id": "pk"}}, 'views.mine: `member` names "pk", which is not one of the `fields`'),
@@ -88,6 +88,7 @@ def test_an_environment_that_is_not_terraforms_is_refused(environment: Any, mess
             'views.mine: `rebuild_from.key_condition.type` uses "type", which `key` does not hold',
         ),
         (LIST | {"rebuild_from": {"index_name": "type"}}, "views.mine: .*`key_condition`"),
+        (LIST | {"rebuild_from": {"key_condition": {}}}, "views.mine: `key_condition` is empty"),
     ],
 )
 def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
@@ -100,7 +101,8 @@ def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
     [
         ({"views": {}}, "`views` is empty"),
         ({"views": []}, "views"),
-        ({"ttl_seconds": 1}, "`ttl_seconds` must be at least 300"),
+        ({"ttl_seconds": 10**20}, "ttl_seconds"),
+        ({"ttl_seconds": 1}, "`ttl_seconds` must be 300 to 31536000"),
         ({"momento": {"cache_name": "pizza"}}, "secret_arn"),
         ({"surprise": 1}, "surprise"),
     ],
