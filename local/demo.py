@@ -44,7 +44,7 @@ def run(console: Console) -> bool:
         def show_terraform(line: str) -> None:
             if "complete" in line:
                 console.print(f"  {line}", markup=False)
-            elif line:
+            elif line.endswith("..."):
                 status.update(escape(line[: console.width - 4]))
 
         with Pizza(show_terraform) as app:
