@@ -194,10 +194,14 @@ class _Demo:
                 case None:
                     entries.append(f"{key}: none")
                 case list(rows):
-                    entries.append(f"{key}: {len(rows)} row{'' if len(rows) == 1 else 's'}")
+                    entries.append(f"{key}: {_counted(len(rows), 'row')}")
                 case value:
-                    entries.append(f"{key}: {value['status']}, {value['numItems']} items")
+                    entries.append(f"{key}: {value['status']}, {_counted(int(value['numItems']), 'item')}")
         return " · ".join(entries)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _parted(futures: list[Future[Write]]) -> tuple[list[Write], list[Future[Write]]]:
