@@ -1,4 +1,4 @@
-"""Momento behind the seam of `cache.py`: the SDK, and the two requests it lacks over its own connection."""
+"""Momento behind the seam of `cache.py`: the SDK, and the three requests it lacks over its own connection."""
 
 import asyncio
 import logging
@@ -133,7 +133,7 @@ class MomentoCache:
             client = await CacheClientAsync.create(self._configuration, credentials, timedelta(days=1), CONNECT_TIMEOUT)
         except SdkException as error:
             raise self._error_of(error) from error
-        # The SDK has no compare-and-set by hash. Its own channel adds the key, the retries and the agent's name.
+        # The SDK has neither compare-and-set by hash nor a TTL to read. Its own channel adds the key, the retries and the agent's name.
         return _Connection(api_key, client, client._data_clients[0]._build_stub())
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:

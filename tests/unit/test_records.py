@@ -27,6 +27,13 @@ def test_a_record_gives_the_item_as_it_was_and_as_it_became(stream: Stream) -> N
     assert insert.item == (("pk", "S", "a"), ("sk", "S", "m"))
 
 
+def test_dynamodbs_own_ttl_delete_is_a_removal_like_any_other(stream: Stream) -> None:
+    stream.records[3]["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    *_, remove = decode(stream.event()).changes
+    assert remove.before == {"pk": {"S": "a"}, "sk": {"S": "m"}, "n": {"N": "2"}}
+    assert remove.after is None
+
+
 def test_an_items_identity_does_not_hang_on_the_order_of_its_keys(stream: Stream) -> None:
     stream.records[2]["dynamodb"]["Keys"] = {"sk": {"S": "m"}, "pk": {"S": "a"}}
     assert len(coalesce(decode(stream.event()).changes)) == 2
