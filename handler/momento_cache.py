@@ -133,7 +133,7 @@ class MomentoCache:
             client = await CacheClientAsync.create(self._configuration, credentials, timedelta(days=1), CONNECT_TIMEOUT)
         except SdkException as error:
             raise self._error_of(error) from error
-        # The SDK has neither compare-and-set by hash nor a TTL to read. Its own channel adds the key, the retries and the agent's name.
+        # The SDK has neither compare-and-set by hash nor a TTL to read. Its channel adds the key, retries and headers.
         return _Connection(api_key, client, client._data_clients[0]._build_stub())
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
