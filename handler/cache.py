@@ -1,23 +1,34 @@
 """Apply: run a plan against the cache."""
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from handler import lists
 from handler.attributes import AttributeValue, AttributeValueError, Image
 from handler.settings import RebuildFrom
-from handler.views import MAXIMUM_BYTES, DeleteEntry, Operation, Row, SetEntry, UpdateList, place_of, row_of
+from handler.views import DeleteEntry, Operation, Row, SetEntry, UpdateList, place_of, row_of
 
 TAKEN_AWAY_SECONDS = 300
 """How long a list that is too big stays away before the next update tries to rebuild it."""
 
 INDEX_LAG_SECONDS = 5
 """By how much an index is taken to lag behind its table, at the most."""
+
+ATTEMPTS = 8
+"""How often one request is made, where Momento may answer the next time."""
+
+FIRST_RETRY_SECONDS = 0.1
+LONGEST_RETRY_SECONDS = 2.0
+"""The pause before a request is made again is anything up to the first, which doubles each time, up to the longest.
+
+Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+"""
 
 CONFLICT_DELAY_SECONDS = 0.02
 """The longest wait before a list that another writer changed is read again."""
@@ -30,6 +41,10 @@ T = TypeVar("T")
 
 class CacheError(Exception):
     """A request to Momento, or to the table, failed. The message names what to fix."""
+
+
+class TransientError(CacheError):
+    """Momento was too busy or too slow, or could not be reached: it may answer the next time."""
 
 
 class UnauthenticatedError(CacheError):
@@ -52,14 +67,42 @@ class Entry(Struct, frozen=True):
     hash: bytes
 
 
+class Pace:
+    """Spaces requests out, so that no second holds more operations than it may. Goes on from batch to batch.
+
+    Args:
+        operations_per_second: None: as many as there are.
+    """
+
+    __slots__ = ("_free_at", "_seconds")
+
+    def __init__(self, operations_per_second: float | None = None) -> None:
+        self._seconds = 0.0 if operations_per_second is None else 1 / operations_per_second
+        self._free_at = -math.inf
+
+    def wait(self, now: float) -> float:
+        """Tell how many seconds the next request has to wait."""
+        return max(0.0, self._free_at - now)
+
+    def take(self, operations: int, now: float) -> None:
+        """Count a request that starts as soon as it may, by the operations that Momento's quota counts for it."""
+        self._free_at = now + self.wait(now) + operations * self._seconds
+
+
 class Cache(Protocol):
     """What is asked of Momento. Every method raises CacheError where Momento answers with an error."""
 
     request_seconds: float
-    """The longest that one request takes, its retries included."""
+    """The longest that one request takes."""
 
     renew_seconds: float
     """The longest that renew() takes."""
+
+    max_item_bytes: int
+    """The largest entry, its key included."""
+
+    pace: Pace
+    """How fast requests may follow each other."""
 
     async def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
         """Write a value."""
@@ -127,8 +170,8 @@ class Applied(Struct, frozen=True):
 
     Attributes:
         failures: the operations that were not finished; all others were.
-        counts: how often each of these happened: set, delete, list_update, list_absent, list_rebuild,
-            list_conflict, too_big, key_renewal, out_of_time. A list's conflict has all of its steps done again.
+        counts: how often each of these happened: set, delete, list_update, list_absent, list_rebuild, list_cut,
+            list_conflict, too_big, retry, key_renewal, out_of_time. A list's conflict has all of its steps done again.
     """
 
     failures: tuple[Failure, ...]
@@ -136,7 +179,13 @@ class Applied(Struct, frozen=True):
 
 
 async def apply(
-    operations: Sequence[Operation], cache: Cache, table: TableReader, *, clock: Callable[[], float], deadline: float
+    operations: Sequence[Operation],
+    cache: Cache,
+    table: TableReader,
+    *,
+    clock: Callable[[], float],
+    deadline: float,
+    chance: Callable[[], float] = random.random,
 ) -> Applied:
     """Run a plan's operations, some at once, in their order.
 
@@ -146,8 +195,9 @@ async def apply(
         table: where lists are rebuilt from.
         clock: the time in seconds, from any start.
         deadline: when it is over, by that clock. No request starts that could end later.
+        chance: gives a number from 0 to 1 by which a pause is shortened.
     """
-    run = _Run(cache, table, clock, deadline)
+    run = _Run(cache, table, clock, deadline, chance)
     waiting = iter(operations)
     try:
         async with asyncio.TaskGroup() as workers:
@@ -158,16 +208,32 @@ async def apply(
     return Applied(tuple(run.failures), run.counts)
 
 
+class _NewList(NamedTuple):
+    """What a list has to become, and what that counts as."""
+
+    counts_as: Literal["list_update", "list_cut", "too_big"]
+    value: bytes
+    ttl_seconds: int
+
+
 class _Run:
     """One plan under way."""
 
-    def __init__(self, cache: Cache, table: TableReader, clock: Callable[[], float], deadline: float) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        table: TableReader,
+        clock: Callable[[], float],
+        deadline: float,
+        chance: Callable[[], float],
+    ) -> None:
         self.failures: list[Failure] = []
         self.counts: Counter[str] = Counter()
         self._cache = cache
         self._table = table
         self._clock = clock
         self._deadline = deadline
+        self._chance = chance
         self._renewal: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
@@ -188,7 +254,9 @@ class _Run:
 
     async def _perform(self, operation: Operation) -> None:
         match operation:
-            case SetEntry(key=key, value=value, ttl_seconds=ttl_seconds) if len(value) <= MAXIMUM_BYTES:
+            case _ if len(operation.key.encode()) > self._cache.max_item_bytes:
+                self.counts["too_big"] += 1
+            case SetEntry(key=key, value=value, ttl_seconds=ttl_seconds) if self._fits(key, value):
                 await self._ask(lambda: self._cache.set(key, value, ttl_seconds))
                 self.counts["set"] += 1
             case SetEntry(key=key):
@@ -201,31 +269,52 @@ class _Run:
                 while not await self._update(operation):
                     pass
 
+    def _fits(self, key: str, value: bytes) -> bool:
+        return len(key.encode()) + len(value) <= self._cache.max_item_bytes
+
     async def _update(self, update: UpdateList) -> bool:
         """Bring a list up to date, or tell by False that it has to be looked at again."""
         entry = await self._ask(lambda: self._cache.get_with_hash(update.key))
         if entry is not None and entry.value == lists.NULL:
             return await self._leave_taken_away(update)
-        try:
-            rows = await self._rebuilt(update) if entry is None else lists.read(entry.value, update.definition)
-            if rows is None:
-                self.counts["list_absent"] += 1
-                return True
-            value, ttl_seconds = lists.write(rows, update.edits, update.definition), update.ttl_seconds
-        except lists.TooBigError:
-            value, ttl_seconds = lists.NULL, TAKEN_AWAY_SECONDS
+        new = await self._new_list(update, entry)
+        if new is None:
+            self.counts["list_absent"] += 1
+            return True
         # Written though it be the same: a list must not expire while the index may still lack what was done to it.
         if entry is None:
-            stored = await self._ask(lambda: self._cache.set_if_absent(update.key, value, ttl_seconds))
+            stored = await self._ask(lambda: self._cache.set_if_absent(update.key, new.value, new.ttl_seconds))
         else:
             expected = entry.hash
-            stored = await self._ask(lambda: self._cache.set_if_hash(update.key, value, ttl_seconds, expected))
-        if stored:
-            self.counts["too_big" if value == lists.NULL else "list_update"] += 1
-        else:
+            stored = await self._ask(lambda: self._cache.set_if_hash(update.key, new.value, new.ttl_seconds, expected))
+        if not stored:
             self.counts["list_conflict"] += 1
-            await asyncio.sleep(random.uniform(0, CONFLICT_DELAY_SECONDS))  # noqa: S311 - not a secret
-        return stored
+            await asyncio.sleep(self._chance() * CONFLICT_DELAY_SECONDS)
+            return False
+        self.counts[new.counts_as] += 1
+        # A list that was cut comes back at once, where it can.
+        return new.counts_as != "list_cut" or update.condition is None
+
+    async def _new_list(self, update: UpdateList, entry: Entry | None) -> _NewList | None:
+        """What a list has to become, None where it stays absent."""
+        view = update.definition
+        if entry is None:
+            rows = await self._rebuilt(update)
+            return None if rows is None else self._fitting(update, rows)
+        stored = lists.read(entry.value, view)
+        rows = lists.edited(stored, update.edits)
+        if lists.falls_short(stored, rows, view):
+            # The table itself knows all that this list has seen. An index may lag, and is asked once it can not.
+            rows = await self._rebuilt(update) if view.rebuild_from and view.rebuild_from.index_name is None else None
+        if rows is None:
+            return _NewList("list_cut", lists.NULL, INDEX_LAG_SECONDS)
+        return self._fitting(update, rows)
+
+    def _fitting(self, update: UpdateList, rows: Mapping[str, Row]) -> _NewList:
+        value = lists.write(rows, update.definition)
+        if self._fits(update.key, value):
+            return _NewList("list_update", value, update.ttl_seconds)
+        return _NewList("too_big", lists.NULL, TAKEN_AWAY_SECONDS)
 
     async def _leave_taken_away(self, update: UpdateList) -> bool:
         """Let a list that was taken away stay so, at no cost to the table.
@@ -242,22 +331,31 @@ class _Run:
         self.counts["list_absent"] += 1
         return True
 
-    async def _rebuilt(self, update: UpdateList) -> Mapping[str, Row] | None:
-        """A list's rows as the table or its index has them, None where the view does not say how."""
-        if update.definition.rebuild_from is None or update.condition is None:
+    async def _rebuilt(self, update: UpdateList) -> dict[str, Row] | None:
+        """A list's rows as the table or its index has them, with the edits made; None where the view does not say how.
+
+        Of more rows than the limit, and of a list that is too big, only as many as it takes to know that.
+        """
+        view = update.definition
+        if view.rebuild_from is None or update.condition is None:
             return None
         self.counts["list_rebuild"] += 1
         rows: dict[str, Row] = {}
         size = 0
-        async for image in self._query(update.definition.rebuild_from, update.condition):
-            place = place_of(update.definition, image)
-            if place is None or place[0] != update.key:
+        async for image in self._query(view.rebuild_from, update.condition):
+            place = place_of(view, image)
+            if place is None or place[0] != update.key or place[1] in update.edits:
                 continue
-            row = rows[place[1]] = row_of(update.definition, image)
-            size += sum(map(len, map(bytes, row.values())))
-            if size > MAXIMUM_BYTES:
-                raise lists.TooBigError
-        return rows
+            row = rows[place[1]] = row_of(view, image)
+            size += _size(row)
+            if size > 2 * self._cache.max_item_bytes or (view.limit is not None and len(rows) > 2 * view.limit):
+                rows = lists.cut(rows, view)
+                size = sum(map(_size, rows.values()))
+                # What is in the list whatever the edits put before it.
+                certain = None if view.limit is None else max(0, view.limit - len(update.edits))
+                if sum(map(_size, [*rows.values()][:certain])) > self._cache.max_item_bytes:
+                    break
+        return lists.edited(rows, update.edits)
 
     async def _query(self, source: RebuildFrom, condition: Mapping[str, AttributeValue]) -> AsyncIterator[Image]:
         after: Mapping[str, AttributeValue] | None = None
@@ -271,8 +369,21 @@ class _Run:
                 return
 
     async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:
-        """Make a request, once more with a new API key where Momento does not accept the present one."""
-        self._require(self._cache.request_seconds)
+        """Make a request, and again while Momento may answer the next time."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._try(request)
+            except TransientError:
+                pause = self._chance() * min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
+                if attempt == ATTEMPTS or not self._allows(pause + self._cache.request_seconds):
+                    raise
+                self.counts["retry"] += 1
+                await asyncio.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _try(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Make a request once its turn has come, and again with a new API key where the present one is not accepted."""
+        await self._turn()
         try:
             return await request()
         except UnauthenticatedError:
@@ -281,9 +392,24 @@ class _Run:
                 self.counts["key_renewal"] += 1
                 self._renewal = asyncio.create_task(self._cache.renew())
         await self._renewal
-        self._require(self._cache.request_seconds)
+        await self._turn()
         return await request()
 
+    async def _turn(self) -> None:
+        """Wait until a request may start. Every request of ours is one operation to Momento's quota."""
+        wait = self._cache.pace.wait(self._clock())
+        self._require(wait + self._cache.request_seconds)
+        self._cache.pace.take(1, self._clock())
+        if wait:
+            await asyncio.sleep(wait)
+
     def _require(self, seconds: float) -> None:
-        if self._clock() + seconds > self._deadline:
+        if not self._allows(seconds):
             raise OutOfTimeError("the invocation's time was too short for it: raise `timeout`, or lower `batch_size`")
+
+    def _allows(self, seconds: float) -> bool:
+        return self._clock() + seconds <= self._deadline
+
+
+def _size(row: Row) -> int:
+    return sum(map(len, map(bytes, row.values())))

@@ -1,13 +1,13 @@
 """Lists: a cached JSON array of rows, with edits made to it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
 from msgspec import Raw
 
 from handler.settings import ListView
-from handler.views import MAXIMUM_BYTES, Row
+from handler.views import Row
 
 NULL = b"null"
 """What a list that was taken away holds until it expires. Readers take it for a miss."""
@@ -15,10 +15,6 @@ NULL = b"null"
 
 class NotAListError(Exception):
     """The cache holds something else than the view's rows where its list should be."""
-
-
-class TooBigError(Exception):
-    """A list is longer than Momento takes."""
 
 
 _ROWS = msgspec.json.Decoder(list[dict[str, Raw]])
@@ -44,27 +40,51 @@ def read(stored: bytes, view: ListView) -> dict[str, Row]:
     return {member: row for member, row in zip(members, rows, strict=True) if member is not None}
 
 
-def write(rows: Mapping[str, Row], edits: Mapping[str, Row | None], view: ListView) -> bytes:
-    """Make edits to rows, and write them in the view's order.
+def edited(rows: Mapping[str, Row], edits: Mapping[str, Row | None]) -> dict[str, Row]:
+    """Make edits to rows."""
+    return {member: row for member, row in {**rows, **edits}.items() if row is not None}
+
+
+def falls_short(stored: Mapping[str, Row], rows: Mapping[str, Row], view: ListView) -> bool:
+    """Tell whether rows that are not known may belong into a list.
+
+    A list with as many rows as its limit may have been cut there. What was cut off comes after its last row; up to
+    there it is whole, and stays so, whatever becomes of that row.
+
+    Args:
+        stored: the rows that are cached.
+        rows: the same, edited.
+        view: their view.
+    """
+    if view.limit is None or len(stored) < view.limit:
+        return False
+    *_, last = _ordered(stored.items(), view)
+    up_to_last = _ordered([*rows.items(), last], view)
+    return next(position for position, entry in enumerate(up_to_last) if entry is last) < view.limit
+
+
+def cut(rows: Mapping[str, Row], view: ListView) -> dict[str, Row]:
+    """Put rows in the view's order, and leave those that its limit allows.
 
     Rows without the `order_by` field come last, either way. Else the order is null, false, true, numbers by value,
     strings by code point, anything else by its JSON; ties by member.
-
-    Raises:
-        TooBigError: Momento would not take it.
     """
-    edited = {member: row for member, row in {**rows, **edits}.items() if row is not None}
-    ordered = [edited[member] for member in sorted(edited)]
-    if view.order_by is not None:
-        field = view.order_by
-        lacking = [row for row in ordered if field not in row]
-        ordered = [row for row in ordered if field in row]
-        ordered.sort(key=lambda row: _rank(row[field]), reverse=view.descending)
-        ordered += lacking
-    written = msgspec.json.encode(ordered)
-    if len(written) > MAXIMUM_BYTES:
-        raise TooBigError
-    return written
+    return dict(_ordered(rows.items(), view)[: view.limit])
+
+
+def write(rows: Mapping[str, Row], view: ListView) -> bytes:
+    """Write rows as they are cached: in the view's order, cut at its limit."""
+    return msgspec.json.encode(list(cut(rows, view).values()))
+
+
+def _ordered(entries: Iterable[tuple[str, Row]], view: ListView) -> list[tuple[str, Row]]:
+    by_member = sorted(entries, key=lambda entry: entry[0])
+    if view.order_by is None:
+        return by_member
+    field = view.order_by
+    having = [entry for entry in by_member if field in entry[1]]
+    having.sort(key=lambda entry: _rank(entry[1][field]), reverse=view.descending)
+    return [*having, *(entry for entry in by_member if field not in entry[1])]
 
 
 def _text(value: Raw | None) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
@@ -11,15 +11,14 @@ from momento import CacheClientAsync, Configurations, CredentialProvider
 from momento.errors import MomentoErrorCode, SdkException, convert_error
 from momento.internal.services import Service
 from momento.responses import CacheSetIfNotExists
-from momento.retry import DefaultEligibilityStrategy, FixedCountRetryStrategy, RetryableProps
+from momento.retry import RetryableProps, RetryStrategy
 from momento_wire_types import cacheclient_pb2 as wire
 from momento_wire_types import cacheclient_pb2_grpc as wire_grpc
 
-from handler.cache import CacheError, Entry, UnauthenticatedError
+from handler.cache import CacheError, Entry, Pace, TransientError, UnauthenticatedError
 from handler.settings import Momento
 
 CONNECT_TIMEOUT = timedelta(seconds=5)
-RETRIES = 3
 
 # It logs every failed request, with the server's own words. The batch's line says it, once and vetted.
 logging.getLogger("momentosdk").setLevel(logging.CRITICAL)
@@ -46,21 +45,22 @@ class MomentoCache:
     """A Momento cache, reached over one connection.
 
     Attributes:
-        request_seconds: the longest that one request takes, its retries included.
+        request_seconds: the longest that one request takes.
         renew_seconds: the longest that renew() takes.
+        max_item_bytes: the largest entry, its key included.
+        pace: how fast requests may follow each other.
     """
 
     def __init__(self, momento: Momento, key: Key) -> None:
         self._momento = momento
         self._key = key
-        self._configuration = Configurations.Lambda.latest().with_retry_strategy(
-            FixedCountRetryStrategy(max_attempts=RETRIES, eligibility_strategy=_Repeatable())
-        )
+        self._configuration = Configurations.Lambda.latest().with_retry_strategy(_Once())
         timeout = self._configuration.get_transport_strategy().get_grpc_configuration().get_deadline()
-        self._timeout_seconds = timeout.total_seconds()
+        self.request_seconds = timeout.total_seconds()
         # The last is in use. Requests may still be under way on those before it: closing them would cancel these.
         self._connections: list[_Connection] = []
-        self.request_seconds = (1 + RETRIES) * self._timeout_seconds
+        self.max_item_bytes = momento.max_item_bytes
+        self.pace = Pace(momento.max_operations_per_second)
         self.renew_seconds = key.fetch_seconds + CONNECT_TIMEOUT.total_seconds()
 
     async def connect(self) -> None:
@@ -140,7 +140,7 @@ class MomentoCache:
         try:
             # Metadata of its own for each request: the SDK adds its headers to what it is given.
             metadata = grpc.aio.Metadata(("cache", self._momento.cache_name))
-            return await method(request, metadata=metadata, timeout=self._timeout_seconds)
+            return await method(request, metadata=metadata, timeout=self.request_seconds)
         except grpc.RpcError as error:
             raise self._error_of(convert_error(error, Service.CACHE)) from error
 
@@ -158,6 +158,7 @@ class MomentoCache:
         return self._error(error.error_code, str(reason))
 
     def _error(self, code: MomentoErrorCode, reason: str) -> CacheError:
+        too_large = reason.endswith("size_limit_exceeded")
         fix = {
             MomentoErrorCode.NOT_FOUND_ERROR: (
                 f'momento.cache_name: there is no cache "{self._momento.cache_name}": create it, or name another'
@@ -170,14 +171,26 @@ class MomentoCache:
                 f'give it read and write permission on the cache "{self._momento.cache_name}"'
             ),
             MomentoErrorCode.INVALID_ARGUMENT_ERROR: "Momento refuses the request",
-            MomentoErrorCode.LIMIT_EXCEEDED_ERROR: "Momento's limit is reached: have it raised, or send fewer changes",
+            MomentoErrorCode.LIMIT_EXCEEDED_ERROR: (
+                "momento.max_item_bytes: Momento takes no entry so large: set the input to what your account allows"
+                if too_large
+                else "momento.max_operations_per_second: Momento's limit is reached: have it raised, or set the input"
+            ),
             **dict.fromkeys(
                 _UNREACHABLE,
                 "momento.endpoint: Momento does not answer: check the endpoint and the function's way to it",
             ),
         }.get(code, "Momento failed")
-        kind = UnauthenticatedError if code is MomentoErrorCode.AUTHENTICATION_ERROR else CacheError
+        kind = CacheError if too_large else _KINDS.get(code, CacheError)
         return kind(f"{fix} ({': '.join(filter(None, (code.name, reason)))})")
+
+
+_KINDS: Mapping[MomentoErrorCode, type[CacheError]] = {
+    MomentoErrorCode.AUTHENTICATION_ERROR: UnauthenticatedError,
+    **dict.fromkeys(
+        (*_UNREACHABLE, MomentoErrorCode.LIMIT_EXCEEDED_ERROR, MomentoErrorCode.INTERNAL_SERVER_ERROR), TransientError
+    ),
+}
 
 
 class _Connection(NamedTuple):
@@ -186,15 +199,15 @@ class _Connection(NamedTuple):
     stub: wire_grpc.ScsStub
 
 
-class _Repeatable(DefaultEligibilityStrategy):
-    """Which requests may be tried again: all of ours.
+class _Once(RetryStrategy):
+    """Makes no request twice: the SDK knows neither the invocation's time nor how many requests a second may hold.
 
-    A conditional write whose first reply was lost answers the second time that nothing was stored. It is then looked at
-    again, and found done. The SDK's own strategy leaves those out, and the two requests that it does not have.
+    `apply` does, and makes again what may be made again, which is all of ours: a conditional write whose first reply
+    was lost answers the second time that nothing was stored. It is then looked at again, and found done.
     """
 
-    def is_eligible_for_retry(self, props: RetryableProps) -> bool:
-        return props.grpc_status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
+    def determine_when_to_retry(self, props: RetryableProps) -> float | None:  # noqa: ARG002
+        return None
 
 
 def credentials_of(api_key: str, endpoint: str | None) -> CredentialProvider:

@@ -1,5 +1,6 @@
 """The way of a batch through the five steps: decode, coalesce, plan, apply, report."""
 
+import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ async def process(
     clock: Callable[[], float],
     deadline: float,
     now: Callable[[], float] = time.time,
+    chance: Callable[[], float] = random.random,
 ) -> Outcome:
     """Bring the cache up to a batch.
 
@@ -32,6 +34,7 @@ async def process(
         clock: the time in seconds, from any start.
         deadline: when the batch has to be done, by that clock.
         now: seconds since the epoch, for the propagation delay.
+        chance: gives a number from 0 to 1 by which a pause before a retry is shortened.
 
     Raises:
         EventError: the event is not a batch of stream records.
@@ -41,5 +44,5 @@ async def process(
     if batch.changes:
         settings.check_identity([name for name, _, _ in batch.changes[0].item])
     planned = plan(coalesce(batch.changes), settings)
-    applied = await apply(planned.operations, cache, table, clock=clock, deadline=deadline)
+    applied = await apply(planned.operations, cache, table, clock=clock, deadline=deadline, chance=chance)
     return report(batch, planned.rejections, applied, now())

@@ -14,6 +14,12 @@ from msgspec import Raw, Struct, structs
 from handler.attributes import Image, Path, Template
 from handler.patterns import Pattern
 
+REFRESH = "_cache_refresh"
+"""The attribute that no view shows: a change of it writes the item's entries anew, changed or not."""
+
+MAXIMUM_LIMIT = 10_000
+"""The most rows that a list may be limited to: every change rewrites all of them."""
+
 MINIMUM_TTL_SECONDS = 300
 MAXIMUM_TTL_SECONDS = 31_536_000
 """A year: far more than Momento allows, and far less than what no clock can count."""
@@ -43,12 +49,23 @@ class Momento(Struct, frozen=True, forbid_unknown_fields=True):
         secret_arn: the Secrets Manager secret that holds the API key.
         secret_json_key: the field of the secret's JSON that is the API key; None: the whole secret is.
         endpoint: the hostname for a v2 API key, `host:port` of a local server, or None where the key names it.
+        max_operations_per_second: what one execution environment may ask, in the operations that Momento's quota
+            counts; None: as much as it can.
+        max_item_bytes: the largest entry that Momento takes, its key included.
     """
 
     cache_name: str
     secret_arn: str
     secret_json_key: str | None = None
     endpoint: str | None = None
+    max_operations_per_second: float | None = None
+    max_item_bytes: int = 5_000_000
+
+    def __post_init__(self) -> None:
+        if self.max_operations_per_second is not None and not self.max_operations_per_second > 0:
+            raise ValueError("`max_operations_per_second` must be greater than 0: leave it out for no limit")
+        if self.max_item_bytes < 1:
+            raise ValueError("`max_item_bytes` must be at least 1")
 
 
 class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +120,9 @@ class _View(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", k
     def __post_init__(self) -> None:
         if self.fields is not None and not self.fields:
             raise ValueError("`fields` is empty: name at least one, or leave it out for the whole item")
+        for attribute, paths in (("key", map(Path, self.key.names)), ("fields", (self.fields or {}).values())):
+            if any(path.steps[0] == REFRESH for path in paths):
+                raise ValueError(f"`{attribute}` names {REFRESH}, which is reserved: no view shows it")
         _check_ttl(self.ttl_seconds)
 
     def identity(self) -> Collection[str]:
@@ -142,12 +162,14 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
         member: names a row, a template over the row's own fields.
         order_by: the field that rows are sorted by; None: by member alone.
         descending: whether the greatest comes first.
+        limit: the most rows, the first in that order; None: all.
         rebuild_from: fills a list that is not cached; None: an absent list stays absent.
     """
 
     member: Template
     order_by: str | None = None
     descending: bool = True
+    limit: int | None = None
     rebuild_from: RebuildFrom | None = None
 
     def __post_init__(self) -> None:
@@ -164,6 +186,11 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
             raise ValueError(f'`order_by` names "{self.order_by}", which is not one of the `fields`')
         if self.order_by is not None:
             self._check_plain("order_by", self.order_by)
+        if self.limit is not None and not 1 <= self.limit <= MAXIMUM_LIMIT:
+            raise ValueError(f"`limit` must be 1 to {MAXIMUM_LIMIT}: leave it out for all rows")
+        self._check_key_condition()
+
+    def _check_key_condition(self) -> None:
         for attribute, template in (self.rebuild_from.key_condition if self.rebuild_from else {}).items():
             for name in template.names:
                 if name not in self.key.names:
@@ -197,6 +224,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         views: view name to view; at least one.
         key_prefix: stands before every cache key; parse() has put it into the views' keys.
         ttl_seconds: how long an entry lives without a write, where its view says nothing.
+        skip_unchanged: whether an entry is left alone where the batch changed nothing that it shows.
     """
 
     table: Table
@@ -204,6 +232,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     views: dict[str, View]
     key_prefix: str = ""
     ttl_seconds: int = 86_400
+    skip_unchanged: bool = True
 
     def check_identity(self, key_attributes: Collection[str]) -> None:
         """Check every view against the table's primary key.

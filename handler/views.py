@@ -1,6 +1,7 @@
 """Plan: what a batch's net changes mean for the cache, as the fewest operations that say it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -8,14 +9,16 @@ from msgspec import Raw, Struct
 from handler.attributes import AttributeValue, AttributeValueError, Image, encode, text
 from handler.changes import NetChange
 from handler.records import Rejection, item_hash
-from handler.settings import ItemView, ListView, Settings, View
+from handler.settings import REFRESH, ItemView, ListView, Settings, View
 
 Row = Mapping[str, Raw]
 """One row of a list, or one item's JSON: field name to encoded value."""
 
+Place = tuple[str, str]
+"""Where a view shows an item: the cache key, and the row's member, which is "" for an item view."""
 
-MAXIMUM_BYTES = 4_990_000
-"""The largest value: Momento's 5 MB for an item, less room for its key."""
+State = tuple[int, Image | None]
+"""An item's image, None where it does not exist, behind the sequence number of the record that shows it."""
 
 
 class _Operation(Struct, frozen=True):
@@ -103,14 +106,19 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     """Plan the operations that bring every view up to the last image of every item.
 
     Where one item leaves a key (or row) and another takes it, the last sequence number wins. An item that one view
-    can not show is rejected for that view alone.
+    can not show is rejected for that view alone. An item of which a view shows the same before, throughout and after
+    the batch is nothing to do, unless it was refreshed or `skip_unchanged` is off.
     """
     drafts: dict[str, _Draft] = {}
     rejections: list[Rejection] = []
     for change in changes:
+        images = list(_images(change))
+        skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image in images)
         for name, view in settings.views.items():
             try:
-                _draft(drafts, name, view, change)
+                places = [place_of(view, image) for _, image in images]
+                if not (skips and _unchanged(view, images, places)):
+                    _draft(drafts, name, view, change.lowest, images, places)
             except (AttributeValueError, KeyCollisionError) as error:
                 rejections.append(Rejection(change.lowest, str(error), item_hash(change.item), name))
     operations = sorted(
@@ -126,14 +134,11 @@ def row_of(view: View, image: Image) -> Row:
     Raises:
         AttributeValueError: the item holds a value that DynamoDB does not write.
     """
-    if view.fields is None:
-        return {name: encode(value) for name, value in image.items()}
-    found = ((name, path.lookup(image)) for name, path in view.fields.items())
-    return {name: encode(value) for name, value in found if value is not None}
+    return {name: encode(value) for name, value in _shown(view, image).items()}
 
 
-def place_of(view: View, image: Image | None) -> tuple[str, str] | None:
-    """Where a view shows an item: the cache key, and the row's member ("" for an item view).
+def place_of(view: View, image: Image | None) -> Place | None:
+    """Tell where a view shows an item.
 
     None: nowhere, for the item does not match, lacks an attribute of the key or member, or is not what a list is
     rebuilt from.
@@ -149,33 +154,61 @@ def place_of(view: View, image: Image | None) -> tuple[str, str] | None:
     return None if member is None else (key, member)
 
 
-def _draft(drafts: dict[str, _Draft], name: str, view: View, change: NetChange) -> None:
+def _shown(view: View, image: Image) -> Image:
+    """What a view shows of an item, not yet encoded."""
+    if view.fields is None:
+        return {name: value for name, value in image.items() if name != REFRESH}
+    found = ((name, path.lookup(image)) for name, path in view.fields.items())
+    return {name: value for name, value in found if value is not None}
+
+
+def _unchanged(view: View, images: list[State], places: list[Place | None]) -> bool:
+    """Tell whether a view shows the same in all of an item's images.
+
+    The first and the last are not enough: a list that was rebuilt meanwhile, or a write whose reply was lost, may have
+    put one from between into the cache.
+    """
+    return places[0] is not None and _same(places) and _same(image and _shown(view, image) for _, image in images)
+
+
+def _same(values: Iterable[Any]) -> bool:
+    first, *others = values
+    return all(other == first for other in others)
+
+
+def _draft(
+    drafts: dict[str, _Draft],
+    name: str,
+    view: View,
+    lowest: int,
+    images: list[State],
+    places: list[Place | None],
+) -> None:
     """Add to the drafts what one item's changes mean for one view, or nothing if that can not be told."""
-    last_image = change.changes[-1].after
-    writes: dict[tuple[str, str], tuple[int, Row | None]] = {}
+    writes: dict[Place, tuple[int, Row | None]] = {}
     conditions: dict[str, Mapping[str, AttributeValue] | None] = {}
-    place: tuple[str, str] | None = None
-    for sequence_number, image in _images(change):
-        now = place_of(view, image)
+    place: Place | None = None
+    for (sequence_number, image), now in zip(images, places, strict=True):
         if image is not None and now is not None:
             conditions[now[0]] = _condition(view, image)
         if place is not None and place != now:
             writes[place] = (sequence_number, None)
         place = now
-    if place is not None and last_image is not None:
-        writes[place] = (change.changes[-1].sequence_number, row_of(view, last_image))
+    sequence_number, image = images[-1]
+    if image is not None and place is not None:
+        writes[place] = (sequence_number, row_of(view, image))
     for key, _ in writes:
         other = drafts.get(key)
         if other is not None and other.view != name:
             raise KeyCollisionError(f"the views {other.view} and {name} give the same cache key: tell their keys apart")
     for (key, member), write in writes.items():
-        draft = drafts.setdefault(key, _Draft(name, change.lowest, {}, conditions[key]))
+        draft = drafts.setdefault(key, _Draft(name, lowest, {}, conditions[key]))
         if member not in draft.writes or draft.writes[member][0] <= write[0]:
             draft.writes[member] = write
 
 
-def _images(change: NetChange) -> Iterator[tuple[int, Image | None]]:
-    """Every state of the item, with the sequence number of the record that shows it.
+def _images(change: NetChange) -> Iterator[State]:
+    """Every state of the item.
 
     A record's image before is the last one's image after, unless the record between was rejected.
     """

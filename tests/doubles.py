@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from handler.cache import Entry, Page
+from handler.cache import Entry, Pace, Page
 from handler.settings import RebuildFrom
-from local.momento.engine import Condition, Engine, Relation
+from local.momento.engine import DEFAULT_LIMITS, Condition, Engine, Limits, Relation
 
 CACHE = "pizza"
 
@@ -74,9 +74,11 @@ class EngineCache:
     request_seconds = 1.0
     renew_seconds = 2.0
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
         self.clock = clock or Clock()
-        self.engine = Engine(self.clock.milliseconds)
+        self.engine = Engine(self.clock.milliseconds, limits)
+        self.max_item_bytes = limits.item_bytes
+        self.pace = Pace()
         self.engine.create_cache(CACHE)
         self.requests: list[tuple[str, str]] = []
         self.under_way = 0

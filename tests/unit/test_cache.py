@@ -1,14 +1,16 @@
 import asyncio
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from handler.cache import CONCURRENCY, Applied, CacheError, UnauthenticatedError, apply
+from handler.cache import ATTEMPTS, CONCURRENCY, Applied, CacheError, Pace, TransientError, UnauthenticatedError, apply
 from handler.changes import coalesce
 from handler.records import decode
 from handler.views import Operation, plan
+from local.momento.engine import Limits
 from tests import doubles
 from tests.doubles import EngineCache, MemoryTable
 from tests.pizza import LIST, VIEWS, order, settings
@@ -26,7 +28,14 @@ def operations(stream: Stream, views: dict[str, Any] = VIEWS) -> Sequence[Operat
 def run(
     operations: Sequence[Operation], cache: EngineCache, table: MemoryTable | None = None, seconds: float = 60
 ) -> Applied:
-    applying = apply(operations, cache, table or MemoryTable(), clock=cache.clock, deadline=cache.clock() + seconds)
+    applying = apply(
+        operations,
+        cache,
+        table or MemoryTable(),
+        clock=cache.clock,
+        deadline=cache.clock() + seconds,
+        chance=lambda: 1.0,
+    )
     return doubles.run(applying, cache.clock)
 
 
@@ -366,3 +375,228 @@ def test_a_key_that_time_does_not_allow_to_fetch_is_not_fetched(cache: EngineCac
 def test_no_operations_ask_nothing(cache: EngineCache) -> None:
     assert run((), cache) == Applied((), {})
     assert cache.requests == []
+
+
+def test_what_may_succeed_is_tried_again_after_pauses_that_double_up_to_a_longest(
+    cache: EngineCache, stream: Stream
+) -> None:
+    started: list[float] = []
+
+    def busy(name: str, key: str) -> None:
+        started.append(cache.clock())
+        raise TransientError("throttled")
+
+    cache.before = busy
+    applied = run(operations(stream, {"order": VIEWS["order"]}), cache)
+    assert len(started) == ATTEMPTS
+    pauses = [later - earlier for earlier, later in itertools.pairwise(started)]
+    assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0])
+    assert applied.counts["retry"] == ATTEMPTS - 1
+    assert [failure.reason for failure in applied.failures] == ["throttled"]
+
+
+def test_a_pause_is_cut_short_by_chance(cache: EngineCache, stream: Stream) -> None:
+    refuse(cache, "set", TransientError("throttled"), times=1)
+    started = cache.clock()
+    applying = apply(
+        operations(stream, {"order": VIEWS["order"]}),
+        cache,
+        MemoryTable(),
+        clock=cache.clock,
+        deadline=cache.clock() + 60,
+        chance=lambda: 0.25,
+    )
+    assert doubles.run(applying, cache.clock).failures == ()
+    assert cache.clock() - started == pytest.approx(0.025)
+
+
+def test_one_failure_in_passing_is_no_failure(cache: EngineCache, stream: Stream) -> None:
+    for name in ("set", "get_with_hash", "set_if_absent"):
+        refuse(cache, name, TransientError("slow"), times=1)
+        assert run(operations(stream), cache).failures == ()
+    assert rows(cache, "all-orders") == ["order-1"]
+
+
+def test_what_can_not_succeed_is_not_tried_again(cache: EngineCache, stream: Stream) -> None:
+    refuse(cache, "set", CacheError("no such cache"))
+    applied = run(operations(stream, {"order": VIEWS["order"]}), cache)
+    assert len(cache.requests) == 1
+    assert "retry" not in applied.counts
+
+
+def test_no_retry_starts_that_the_time_left_can_not_finish(cache: EngineCache, stream: Stream) -> None:
+    refuse(cache, "set", TransientError("throttled"))
+    applied = run(operations(stream, {"order": VIEWS["order"]}), cache, seconds=cache.request_seconds + 0.35)
+    assert len(cache.requests) == 3
+    assert [failure.reason for failure in applied.failures] == ["throttled"]
+
+
+def test_no_second_holds_more_operations_than_it_may_from_batch_to_batch(cache: EngineCache) -> None:
+    cache.pace = Pace(10)
+    started: list[float] = []
+    cache.before = lambda _name, _key: started.append(cache.clock())
+    stream = Stream()
+    for number in range(15):
+        stream.put(order(number))
+    for _ in range(2):
+        run(operations(stream, {"order": VIEWS["order"]}), cache)
+    assert [round(later - earlier, 6) for earlier, later in itertools.pairwise(started)] == [0.1] * 29
+
+
+def test_retries_and_lists_count_as_what_they_ask(cache: EngineCache, stream: Stream) -> None:
+    cache.pace = Pace(2)
+    refuse(cache, "get_with_hash", TransientError("throttled"), times=1)
+    started = cache.clock()
+    run(operations(stream, ALL_ORDERS), cache)
+    assert [name for name, _ in cache.requests] == ["get_with_hash", "get_with_hash", "set_if_absent"]
+    assert cache.clock() - started == pytest.approx(1.0)
+
+
+def test_a_request_whose_turn_would_come_too_late_is_not_made(cache: EngineCache) -> None:
+    cache.pace = Pace(1)
+    stream = Stream()
+    for number in range(10):
+        stream.put(order(number))
+    applied = run(operations(stream, {"order": VIEWS["order"]}), cache, seconds=4.5)
+    assert len(cache.requests) == 4
+    assert applied.counts["out_of_time"] == 6
+    assert [failure.operation.key for failure in applied.failures] == [f"order-{n}" for n in range(4, 10)]
+
+
+def test_a_call_of_several_operations_takes_their_time() -> None:
+    pace = Pace(100)
+    assert pace.wait(5.0) == 0
+    pace.take(25, 5.0)
+    assert pace.wait(5.0) == pytest.approx(0.25)
+    assert pace.wait(5.1) == pytest.approx(0.15)
+    pace.take(5, 5.1)
+    assert pace.wait(5.1) == pytest.approx(0.2)
+    assert pace.wait(99.0) == 0
+
+
+def test_without_a_limit_nothing_waits() -> None:
+    pace = Pace()
+    pace.take(1_000_000, 5.0)
+    assert pace.wait(5.0) == 0
+
+
+def test_a_key_longer_than_momento_allows_has_no_entry_and_asks_nothing(cache: EngineCache) -> None:
+    views = {
+        "item": {"kind": "item", "key": "{creator}{status}{pk}".replace("}{", "}#{"), "unique": True},
+        "list": NO_REBUILD["all"] | {"key": "{creator}"},
+    }
+    stream = Stream()
+    stream.put(order(1, creator="ü" * 2_500_200))
+    stream.put(order(1, creator="ann"))
+    applied = run(operations(stream, views), cache)
+    assert applied.failures == ()
+    assert applied.counts["too_big"] == 2
+    assert {key for _, key in cache.requests} == {"ann#WAITING#order-1", "ann"}
+
+
+def test_an_entry_weighs_what_its_key_and_its_value_do(stream: Stream) -> None:
+    view = {"order": VIEWS["order"] | {"fields": {"n": "numItems"}}}
+    exact = EngineCache(limits=Limits(item_bytes=len("order-1") + len('{"n":1}')))
+    assert run(operations(stream, view), exact).counts["set"] == 1
+    smaller = EngineCache(limits=Limits(item_bytes=exact.max_item_bytes - 1))
+    assert run(operations(stream, view), smaller).counts["too_big"] == 1
+
+
+FIRST_TWO = {"all": NO_REBUILD["all"] | {"limit": 2}}
+FIRST_TWO_OF_INDEX = {"all": VIEWS["all_orders"] | {"limit": 2}}
+FIRST_TWO_OF_TABLE = {
+    "all": FIRST_TWO["all"]
+    | {"key": "{pk}", "member": "{createdAt}", "rebuild_from": {"key_condition": {"pk": "{pk}"}}}
+}
+
+
+def test_a_list_is_cut_at_its_limit(cache: EngineCache) -> None:
+    cache.put("all-orders", b"[]")
+    stream = Stream()
+    for number in (3, 1, 2):
+        stream.put(order(number))
+    run(operations(stream, FIRST_TWO), cache)
+    assert rows(cache, "all-orders") == ["order-3", "order-2"]
+
+
+def removal(number: int) -> Stream:
+    stream = Stream()
+    stream.put(order(number))
+    stream.delete(f"order-{number}", "metadata")
+    del stream.records[0]
+    return stream
+
+
+def cut_at_two(cache: EngineCache) -> None:
+    stream = Stream()
+    for number in (1, 2, 3):
+        stream.put(order(number))
+    cache.put("all-orders", b"[]")
+    run(operations(stream, FIRST_TWO), cache)
+    cache.requests.clear()
+
+
+def test_a_cut_list_that_loses_a_row_is_taken_away_where_it_can_not_be_rebuilt(cache: EngineCache) -> None:
+    cut_at_two(cache)
+    applied = run(operations(removal(3), FIRST_TWO), cache)
+    assert cache.get("all-orders") == b"null"
+    assert applied.counts == {"list_cut": 1}
+    assert not applied.failures
+    cache.clock.now += 5
+    assert cache.get("all-orders") is None
+
+
+def test_a_cut_list_that_loses_a_row_is_rebuilt_once_the_index_can_not_lag(cache: EngineCache) -> None:
+    cut_at_two(cache)
+    table = MemoryTable([image(order(number)) for number in (1, 2)])
+    started = cache.clock()
+    applied = run(operations(removal(3), FIRST_TWO_OF_INDEX), cache, table)
+    assert rows(cache, "all-orders") == ["order-2", "order-1"]
+    assert cache.clock() - started == pytest.approx(5)
+    assert applied.counts == {"list_cut": 1, "list_rebuild": 1, "list_update": 1}
+
+
+def test_a_cut_list_that_time_does_not_allow_to_rebuild_is_away_and_its_records_come_again(cache: EngineCache) -> None:
+    cut_at_two(cache)
+    applied = run(operations(removal(3), FIRST_TWO_OF_INDEX), cache, seconds=4)
+    assert cache.get("all-orders") == b"null"
+    assert len(applied.failures) == 1
+
+
+def test_a_cut_list_of_the_table_itself_is_rebuilt_at_once(cache: EngineCache) -> None:
+    stream = Stream("pk", "createdAt")
+    for number in (1, 2, 3):
+        stream.put(order(number) | {"pk": "p"})
+    run(operations(stream, FIRST_TWO_OF_TABLE), cache, MemoryTable())
+    stream.delete("p", order(3)["createdAt"])
+    started = cache.clock()
+    table = MemoryTable([image(item) for item in stream.items.values()])
+    applied = run(operations(only_the_last(stream), FIRST_TWO_OF_TABLE), cache, table)
+    assert [row["createdAt"] for row in json.loads(cache.get("p") or b"")] == [order(n)["createdAt"] for n in (2, 1)]
+    assert table.queries == [(None, {"pk": {"S": "p"}})]
+    assert cache.clock() == started
+    assert applied.counts == {"list_rebuild": 1, "list_update": 1}
+
+
+def only_the_last(stream: Stream) -> Stream:
+    del stream.records[:-1]
+    return stream
+
+
+def test_a_rebuild_keeps_only_as_many_rows_as_the_limit_takes(cache: EngineCache, stream: Stream) -> None:
+    table = MemoryTable([image(order(number)) for number in range(2, 30)])
+    run(operations(stream, FIRST_TWO_OF_INDEX), cache, table)
+    assert rows(cache, "all-orders") == ["order-29", "order-28"]
+
+
+def test_a_limited_rebuild_of_a_partition_far_over_momentos_limit_is_whole(cache: EngineCache, stream: Stream) -> None:
+    table = MemoryTable([image(order(number, numItems=BIG)) for number in range(2, 60)])
+    run(operations(stream, FIRST_TWO_OF_INDEX), cache, table)
+    assert rows(cache, "all-orders") == ["order-59", "order-58"]
+
+
+def test_a_limited_rebuild_too_big_all_the_same_stops_reading(cache: EngineCache, stream: Stream) -> None:
+    table = MemoryTable([image(order(number, numItems=BIG)) for number in range(2, 100)])
+    run(operations(stream, {"all": FIRST_TWO_OF_INDEX["all"] | {"limit": 30}}), cache, table)
+    assert cache.get("all-orders") == b"null"
+    assert table.pages < 25

@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 import msgspec
@@ -6,7 +7,6 @@ from msgspec import Raw
 
 from handler import lists
 from handler.settings import ListView
-from handler.views import MAXIMUM_BYTES
 from tests.pizza import settings
 
 LIST = {"kind": "list", "key": "all", "member": "{id}", "unique": True, "fields": {"id": "pk", "by": "by"}}
@@ -32,7 +32,7 @@ ROWS = '[{"id":"c","by":3},{"id":"a","by":1}]'
 def edited(stored: str, edits: dict[str, str | None], **others: Any) -> bytes:
     definition = view(**others)
     rows = {member: None if encoded is None else row(encoded) for member, encoded in edits.items()}
-    return lists.write(lists.read(stored.encode(), definition), rows, definition)
+    return lists.write(lists.edited(lists.read(stored.encode(), definition), rows), definition)
 
 
 def test_a_row_is_added_where_it_belongs() -> None:
@@ -113,8 +113,74 @@ def test_a_rows_member_is_the_text_that_the_item_gave(value: str, member: str) -
     assert list(lists.read(f'[{{"id":{value}}}]'.encode(), view())) == [member]
 
 
-def test_a_list_over_momentos_limit_is_not_written() -> None:
-    room = MAXIMUM_BYTES - len('[{"id":"a","by":""}]')
-    assert len(edited("[]", {"a": f'{{"id":"a","by":"{"x" * room}"}}'})) == MAXIMUM_BYTES
-    with pytest.raises(lists.TooBigError):
-        edited("[]", {"a": f'{{"id":"a","by":"{"x" * room}y"}}'})
+def test_a_limited_list_has_its_first_rows() -> None:
+    assert ids(edited(ROWS, {"b": '{"id":"b","by":2}'}, limit=2)) == "cb"
+    assert ids(edited(ROWS, {"b": '{"id":"b","by":2}'}, limit=2, descending=False)) == "ab"
+    assert ids(edited(ROWS, {"b": '{"id":"b"}'}, limit=2)) == "ca"
+    assert ids(edited(ROWS, {}, limit=2, order_by=None)) == "ac"
+
+
+STORED = {"d": 4, "c": 3, "b": 2}
+"""Three rows that may have been cut at a limit of three: nobody knows what comes after `b`."""
+
+
+@pytest.mark.parametrize(
+    ("edits", "short"),
+    [
+        ({}, False),
+        ({"e": 5}, False),
+        ({"c": None}, True),
+        ({"b": None}, True),
+        ({"x": None}, False),
+        ({"c": None, "e": 5}, False),
+        ({"b": None, "e": 5}, False),
+        # In the list or not, a row after the last one known says nothing of those between.
+        ({"c": None, "a": 1}, True),
+        ({"c": 1}, True),
+        ({"b": 1}, True),
+        ({"b": 1, "e": 5}, False),
+        ({"b": 9}, False),
+        ({"d": 2}, True),
+        # A tie is decided by the member: `a` comes before `b`, and `z` after it.
+        ({"c": None, "a": 2}, False),
+        ({"c": None, "z": 2}, True),
+        ({"d": None, "c": None, "e": 5}, True),
+    ],
+)
+def test_a_list_cut_at_its_limit_falls_short_when_a_row_unknown_may_belong_to_it(
+    edits: dict[str, int | None], short: bool
+) -> None:
+    stored = {member: row(f'{{"id":"{member}","by":{by}}}') for member, by in STORED.items()}
+    changed = {m: None if by is None else row(f'{{"id":"{m}","by":{by}}}') for m, by in edits.items()}
+    assert lists.falls_short(stored, lists.edited(stored, changed), view(limit=3)) is short
+
+
+def test_a_list_below_its_limit_or_without_one_is_whole() -> None:
+    stored = {"a": row('{"id":"a","by":1}')}
+    assert not lists.falls_short(stored, {}, view(limit=2))
+    assert not lists.falls_short(stored, {}, view())
+    assert lists.falls_short(stored, {}, view(limit=1))
+
+
+def test_whatever_is_cut_off_a_list_that_does_not_fall_short_is_right() -> None:
+    """Every small list, cut at every limit, under every pair of edits, against the list that was never cut."""
+    checked = 0
+    for limit, ranks in itertools.product((1, 2, 3), itertools.product((None, 0, 1), repeat=4)):
+        everything = {
+            m: row(f'{{"id":"{m}","by":{by}}}') for m, by in zip("abcd", ranks, strict=True) if by is not None
+        }
+        stored = lists.cut(everything, view(limit=limit))
+        for members, values in itertools.product(
+            itertools.combinations("abcd", 2), itertools.product((None, 0, 1), repeat=2)
+        ):
+            edits = {
+                m: None if by is None else row(f'{{"id":"{m}","by":{by}}}')
+                for m, by in zip(members, values, strict=True)
+            }
+            kept = lists.edited(stored, edits)
+            if not lists.falls_short(stored, kept, view(limit=limit)):
+                checked += 1
+                assert lists.write(kept, view(limit=limit)) == lists.write(
+                    lists.edited(everything, edits), view(limit=limit)
+                )
+    assert checked > 1_000

@@ -105,7 +105,7 @@ def test_the_log_names_the_first_failures_and_counts_them_all() -> None:
 
 
 def test_every_kind_of_work_is_counted(stream: Stream) -> None:
-    stream.put(order(1, items=["x" * 5_000_000]))
+    stream.put(order(1, items=["x" * 5_100_000]))
     stream.delete("order-2", "metadata")
     cache = EngineCache()
     cache.put("ann", b"[]")

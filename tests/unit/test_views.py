@@ -7,7 +7,7 @@ from handler.changes import coalesce
 from handler.records import decode
 from handler.views import DeleteEntry, Plan, SetEntry, UpdateList, plan
 from tests.pizza import order, settings
-from tests.stream import Stream
+from tests.stream import Item, Stream
 
 ITEM = {"kind": "item", "key": "{alias}", "unique": True, "fields": {"n": "n"}}
 LIST = {"kind": "list", "key": "of-{owner}", "member": "{id}", "unique": True, "fields": {"id": "pk", "n": "n"}}
@@ -220,3 +220,74 @@ def test_the_key_prefix_keeps_tables_apart(prefix: str, key: str) -> None:
     stream = Stream()
     stream.put(thing("a", alias="A"))
     assert planned(stream, ITEM, key_prefix=prefix).operations[0].key == key
+
+
+def changed(*items: Item, first: int = 1) -> Stream:
+    """A stream that shows only the later of an item's writes: its first image is old."""
+    stream = Stream()
+    for item in items:
+        stream.put(item)
+    del stream.records[:first]
+    return stream
+
+
+def test_what_a_view_does_not_show_changes_nothing_in_it() -> None:
+    stream = changed(thing("a", alias="A", owner="ann"), thing("a", alias="A", owner="ann", hidden=1))
+    assert planned(stream, ITEM).operations == ()
+    assert planned(stream, LIST).operations == ()
+    (operation,) = planned(stream, ITEM | {"fields": {"n": "n", "hidden": "hidden"}}).operations
+    assert isinstance(operation, SetEntry)
+
+
+def test_a_view_of_the_whole_item_shows_every_change() -> None:
+    stream = changed(thing("a", alias="A"), thing("a", alias="A", hidden=1))
+    assert len(planned(stream, {"kind": "item", "key": "{alias}", "unique": True}).operations) == 1
+
+
+def test_an_item_that_was_different_within_the_batch_is_written_though_it_ends_as_it_began() -> None:
+    one, other = thing("a", 1, alias="A", owner="ann"), thing("a", 2, alias="A", owner="ann")
+    for view in (ITEM, LIST):
+        assert len(planned(changed(one, other, one), view).operations) == 1
+        assert len(planned(changed(one, one | {"alias": "B", "owner": "bob"}, one), view).operations) == 2
+
+
+def test_an_item_that_left_and_came_back_within_the_batch_is_written() -> None:
+    stream = Stream()
+    stream.put(thing("a", alias="A"))
+    stream.delete("a", "m")
+    stream.put(thing("a", alias="A"))
+    del stream.records[0]
+    assert [type(each) for each in planned(stream, ITEM).operations] == [SetEntry]
+
+
+def test_an_item_that_no_view_shows_before_or_after_is_nothing_to_do() -> None:
+    assert planned(changed(thing("a"), thing("a", 2)), ITEM).operations == ()
+
+
+def test_an_unchanged_item_is_written_where_skipping_is_off() -> None:
+    stream = changed(thing("a", alias="A"), thing("a", alias="A", hidden=1))
+    assert len(planned(stream, ITEM, skip_unchanged=False).operations) == 1
+
+
+def test_a_refreshed_item_is_written_and_does_not_show_that_it_was() -> None:
+    stream = changed(thing("a", alias="A"), thing("a", alias="A", _cache_refresh="2026-01-01"))
+    for view in (ITEM, {"kind": "item", "key": "{alias}", "unique": True}):
+        (operation,) = planned(stream, view).operations
+        assert isinstance(operation, SetEntry)
+        assert b"_cache_refresh" not in operation.value
+
+
+def test_an_item_refreshed_long_ago_is_skipped_again() -> None:
+    refreshed = thing("a", alias="A", _cache_refresh=1)
+    assert planned(changed(refreshed, refreshed | {"hidden": 1}), ITEM).operations == ()
+
+
+def test_only_the_items_that_changed_are_edited_in_a_list() -> None:
+    stream = Stream()
+    for name in ("a", "b", "a", "b"):
+        stream.put(thing(name, owner="ann", hidden=len(stream.records)))
+    stream.put(thing("b", 7, owner="ann"))
+    del stream.records[:2]
+    (operation,) = planned(stream, LIST).operations
+    assert isinstance(operation, UpdateList)
+    assert set(operation.edits) == {"b"}
