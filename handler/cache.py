@@ -171,7 +171,8 @@ class Applied(Struct, frozen=True):
     Attributes:
         failures: the operations that were not finished; all others were.
         counts: how often each of these happened: set, delete, list_update, list_absent, list_rebuild, list_cut,
-            list_conflict, too_big, retry, key_renewal, out_of_time. A list's conflict has all of its steps done again.
+            list_conflict, row_rejected, too_big, retry, key_renewal, out_of_time. A list's conflict has all of its
+            steps done again.
     """
 
     failures: tuple[Failure, ...]
@@ -343,10 +344,15 @@ class _Run:
         rows: dict[str, Row] = {}
         size = 0
         async for image in self._query(view.rebuild_from, update.condition):
-            place = place_of(view, image)
-            if place is None or place[0] != update.key or place[1] in update.edits:
+            try:
+                place = place_of(view, image)
+                if place is None or place[0] != update.key or place[1] in update.edits:
+                    continue
+                row = rows[place[1]] = row_of(view, image)
+            except AttributeValueError:
+                # Its own record is rejected for this view. The others are not to suffer for it.
+                self.counts["row_rejected"] += 1
                 continue
-            row = rows[place[1]] = row_of(view, image)
             size += _size(row)
             if size > 2 * self._cache.max_item_bytes or (view.limit is not None and len(rows) > 2 * view.limit):
                 rows = lists.cut(rows, view)

@@ -74,23 +74,26 @@ class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         key_condition: key attribute to the value it must have, as a template over the item.
         index_name: the index to query; None: the table itself, read consistently.
-        index_key_attributes: the index's own key, where it is known.
+        index_key_attributes: the index's own key; None where there is an index and its key is not known.
     """
 
     key_condition: dict[str, Template]
     index_name: str | None = None
-    index_key_attributes: tuple[str, ...] = ()
+    index_key_attributes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.key_condition:
             raise ValueError("`key_condition` is empty: name at least the hash key of what is queried")
+        if self.index_name is None:
+            # The table's own key, which no item changes.
+            structs.force_setattr(self, "index_key_attributes", ())
 
     def finds(self, image: Image) -> bool:
         """Tell whether the query would find an item.
 
         One that it would not is not in the list: else it would be there until the list is rebuilt, and then no more.
         """
-        return all(name in image for name in self.index_key_attributes) and all(
+        return all(name in image for name in self.index_key_attributes or ()) and all(
             image.get(attribute) == template.value_of(image) for attribute, template in self.key_condition.items()
         )
 

@@ -166,9 +166,16 @@ def _unchanged(view: View, images: list[State], places: list[Place | None]) -> b
     """Tell whether a view shows the same in all of an item's images.
 
     The first and the last are not enough: a list that was rebuilt meanwhile, or a write whose reply was lost, may have
-    put one from between into the cache.
+    put one from between into the cache. Nor is what is shown, where the item moved within an index: a query that
+    was reading it page by page may have missed it.
     """
-    return places[0] is not None and _same(places) and _same(image and _shown(view, image) for _, image in images)
+    source = view.rebuild_from if isinstance(view, ListView) else None
+    moves = () if source is None else source.index_key_attributes
+    if places[0] is None or moves is None:
+        return False
+    return _same(places) and _same(
+        image and (_shown(view, image), [image.get(name) for name in moves]) for _, image in images
+    )
 
 
 def _same(values: Iterable[Any]) -> bool:

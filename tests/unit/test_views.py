@@ -291,3 +291,20 @@ def test_only_the_items_that_changed_are_edited_in_a_list() -> None:
     (operation,) = planned(stream, LIST).operations
     assert isinstance(operation, UpdateList)
     assert set(operation.edits) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("index", "skipped"),
+    [
+        ({"index_name": "kinds", "index_key_attributes": ["kind", "rank"]}, False),
+        ({"index_name": "kinds", "index_key_attributes": ["kind", "title"]}, True),
+        ({"index_name": "kinds"}, False),
+        ({}, True),
+    ],
+)
+def test_an_item_that_may_have_moved_within_an_index_is_edited_though_its_row_is_the_same(
+    index: dict[str, Any], skipped: bool
+) -> None:
+    view = LIST | {"key": "all", "rebuild_from": {"key_condition": {"kind": "thing"}} | index}
+    one = thing("a", kind="thing", rank=1, title="a")
+    assert (planned(changed(one, one | {"rank": 2}), view).operations == ()) is skipped
