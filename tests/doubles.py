@@ -40,7 +40,7 @@ class _Waiting(selectors.DefaultSelector):
         return ready
 
 
-class _VirtualLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop by a clock of ours: a sleep takes no time."""
 
     def __init__(self, clock: Clock) -> None:
@@ -55,7 +55,7 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 
 def run(main: Coroutine[Any, Any, T], clock: Clock) -> T:
     """Run to the end, by a clock of ours."""
-    with asyncio.Runner(loop_factory=lambda: _VirtualLoop(clock)) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(clock)) as runner:
         return runner.run(main)
 
 

@@ -1,0 +1,201 @@
+"""Watches the cache, and compares it with the table: what is promised, said without a word of the handler's."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from local.momento.engine import Engine
+from tests.doubles import CACHE, Clock
+from tests.property.model import Model, Row
+from tests.property.table import Key, Record
+from tests.stream import Item
+
+
+class DivergenceError(AssertionError):
+    """The cache is not what it is promised to be."""
+
+
+class Checker:
+    """What has to hold of one history.
+
+    Args:
+        model: the views.
+        engine: Momento's.
+        clock: the time.
+        ordered: whether the changes of two items in one partition are in order.
+        filtered: whether records that no view shows are not delivered.
+
+    Attributes:
+        divergences: what was seen that must never be.
+    """
+
+    def __init__(self, model: Model, engine: Engine, clock: Clock, *, ordered: bool, filtered: bool) -> None:
+        self.divergences: list[str] = []
+        self._model = model
+        self._engine = engine
+        self._clock = clock
+        self._ordered = ordered
+        self._filtered = filtered
+        self._records: dict[int, Record] = {}
+        self._acknowledged: set[int] = set()
+        self._discarded: set[int] = set()
+        self._handled_cleanly: dict[int, bool] = {}
+        self._changed: dict[str, float] = {}
+        self._lost: dict[str, float] = {}
+        self._expires: dict[str, float] = {}
+        self._ever: dict[str, dict[str, Row]] = defaultdict(dict)
+        self._holders: dict[str, set[Key]] = defaultdict(set)
+        self._exempt: dict[str, set[str]] = defaultdict(set)
+
+    # What happens
+
+    def written(self, record: Record) -> None:
+        """Take note of a write to the table."""
+        self._records[record.number] = record
+        before, after = self._rows(record.before), self._rows(record.after)
+        for place in [*before, *after]:
+            if before.get(place) != after.get(place):
+                self._changed[place[0]] = self._clock()
+        for (key, _), row in after.items():
+            self._ever[key][row.text] = row
+            self._holders[key].add(record.key)
+        if record.poisoned:
+            self._excuse([*before, *after])
+
+    def handled(self, event: Mapping[str, Any], answer: Any, *, clean: bool) -> None:
+        """Take note of what the handler answered for a batch.
+
+        Args:
+            event: the batch.
+            answer: None: nothing, for it was killed.
+            clean: nothing went wrong but what the batch holds itself.
+        """
+        numbers = [int(record["dynamodb"]["SequenceNumber"]) for record in event["Records"]]
+        self._handled_cleanly.update(dict.fromkeys(numbers, clean))
+        if answer is not None:
+            failed = [int(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
+            self._acknowledged.update(number for number in numbers if number < min(failed, default=number + 1))
+
+    def discarded(self, number: int) -> None:
+        """Take note that a record was given up.
+
+        In a batch that was handled with nothing wrong but what it holds itself, the other items have to be right.
+        """
+        record = self._records[number]
+        self._discarded.add(number)
+        if record.poisoned or not self._handled_cleanly.get(number, False):
+            self._excuse([*self._rows(record.before), *self._rows(record.after)])
+
+    def lost(self, key: str) -> None:
+        """Take note that Momento dropped an entry."""
+        self._lost[key] = self._clock()
+
+    def expired(self) -> int:
+        """Take note of all that expired by now, and count it."""
+        over = {key: at for key, at in self._expires.items() if at <= self._clock()}
+        for key, at in over.items():
+            self._lost[key] = max(self._lost.get(key, 0), at)
+        return len(over)
+
+    def placed(self, key: str) -> None:
+        """Take note of an entry that somebody else put into the cache, or of one that went."""
+        remaining = self._engine.item_get_ttl(CACHE, key.encode())
+        if remaining is None:
+            self._expires.pop(key, None)
+        else:
+            self._expires[key] = self._clock() + remaining / 1000
+
+    def stored(self, key: str) -> None:
+        """Look at what a request made of an entry."""
+        self.placed(key)
+        text = self._cached(key)
+        if text is None:
+            return
+        if not self._ever.get(key):
+            self.divergences.append(f"{key}: {text}, but no item ever gave rise to it")
+        elif not self._is_list(key):
+            if text not in self._ever[key]:
+                self.divergences.append(f"{key}: {text}, which its item never was")
+        elif text == "null":
+            self._lost[key] = self._expires[key]
+        else:
+            self._look_at_list(key, text)
+
+    def _look_at_list(self, key: str, text: str) -> None:
+        rows = self._parted(key, text)
+        if None in rows:
+            self.divergences.append(f"{key}: {text}, which has a row that its item never was")
+            return
+        known = [row for row in rows if row is not None]
+        if len({row.member for row in known}) < len(known) or self._model.list_text(known) != text:
+            self.divergences.append(f"{key}: {text}, which has an item twice, is out of order, or over its limit")
+
+    # What has to hold in the end
+
+    def check(self, items: Iterable[Item]) -> None:
+        """Compare the cache with the table, once all is delivered."""
+        self.expired()
+        rows: dict[str, list[Row]] = defaultdict(list)
+        for item in items:
+            for row in self._model.rows(item):
+                rows[row.key].append(row)
+        for number, record in self._records.items():
+            shown = self._rows(record.before) or self._rows(record.after)
+            if number not in self._acknowledged | self._discarded and (shown or not self._filtered):
+                self.divergences.append(f"record {number} was neither acknowledged nor given up")
+        for key in self._ever:
+            if self._is_list(key):
+                self._check_list(key, rows[key])
+            elif not self._exempt[key] and not self._unordered(key):
+                self._compare(key, self._cached(key), rows[key][0].text if rows[key] else None)
+        strangers = {key.decode() for key in self._engine.keys(CACHE)} - self._ever.keys() - {"manual"}
+        self.divergences += [f"{key}: cached, but no item ever gave rise to it" for key in sorted(strangers)]
+
+    def _check_list(self, key: str, rows: Sequence[Row]) -> None:
+        exempt = self._exempt[key]
+        cached = self._cached(key)
+        if cached == "null":
+            cached = None
+        if not exempt:
+            self._compare(key, cached, self._model.list_text(rows))
+        elif cached is not None and self._model.limit is None:
+            others = [row for row in self._parted(key, cached) if row is not None and row.member not in exempt]
+            expected = self._model.list_text([row for row in rows if row.member not in exempt])
+            self._compare(key, self._model.list_text(others), expected)
+
+    def _compare(self, key: str, cached: str | None, expected: str | None) -> None:
+        if expected is not None and len(key.encode()) + len(expected.encode()) > self._engine.limits.item_bytes:
+            expected = None
+        if cached != expected and (cached is not None or not self._may_be_absent(key)):
+            self.divergences.append(f"{key}: cached {cached}, table {expected}")
+
+    def _may_be_absent(self, key: str) -> bool:
+        """Tell whether an entry was lost after the last change that it shows, or nothing brings it back."""
+        return key in self._lost and (key == "manual" or self._lost[key] >= self._changed.get(key, 0))
+
+    def _unordered(self, key: str) -> bool:
+        """Tell whether items shared a key whose changes are in no order: docs/guarantees.md, what is not promised."""
+        holders = self._holders[key]
+        return len(holders) > 1 and (not self._ordered or len({partition for partition, _ in holders}) > 1)
+
+    def _rows(self, item: Item | None) -> dict[tuple[str, str], Row]:
+        return {} if item is None else {(row.key, row.member): row for row in self._model.rows(item)}
+
+    def _excuse(self, places: Iterable[tuple[str, str]]) -> None:
+        for key, member in places:
+            self._exempt[key].add(member)
+
+    def _is_list(self, key: str) -> bool:
+        return next(iter(self._ever[key].values())).member != ""
+
+    def _parted(self, key: str, text: str) -> list[Row | None]:
+        return [
+            self._ever[key].get(self._model.canonical(bytes(raw))) for raw in msgspec.json.decode(text, type=list[Raw])
+        ]
+
+    def _cached(self, key: str) -> str | None:
+        stored = self._engine.get(CACHE, key.encode())
+        return None if stored is None else self._model.canonical(stored)

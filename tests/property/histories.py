@@ -1,0 +1,326 @@
+"""Random histories: what Hypothesis does to a world, step by step, and shrinks to the fewest steps that go wrong."""
+
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import seed as with_seed
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from handler.pipeline import process
+from handler.settings import Settings
+from tests.property.model import DOCUMENTS, Things
+from tests.property.table import Key
+from tests.property.world import REQUEST_FAULTS, Fault, Handler, Setup, World
+from tests.stream import Item
+
+KEYS: Sequence[Key] = [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2"), ("c", "1"), ("d", "1"), ("e", "1"), ("f", "1")]
+
+ABSENT = object()
+
+VALUES: dict[str, Any] = {
+    "absent": ABSENT,
+    "null": None,
+    "true": True,
+    "zero": 0,
+    "one": 1,
+    "minus": Decimal("-1.5"),
+    "digits": Decimal("12345678901234567890.123456789012345678"),
+    "empty": "",
+    "text": "ü",
+    "big": "x" * 300,
+    "huge": "x" * 720,
+}
+
+
+STEPS = 25
+"""The most steps of one history."""
+
+
+class Ours:
+    """This project's handler, as one Lambda environment keeps it from batch to batch."""
+
+    async def __call__(self, event: dict[str, Any], views: Settings, cache: Any, table: Any, **time: Any) -> Any:
+        return dict((await process(event, views, cache, table, now=lambda: 0.0, **time)).response)
+
+
+mappings = st.fixed_dictionaries(
+    {
+        "batch_size": st.sampled_from([1, 2, 3, 10]),
+        "maximum_retry_attempts": st.sampled_from([100, 100, 3, 0]),
+        "bisect_batch_on_function_error": st.booleans(),
+        "parallelization_factor": st.sampled_from([1, 1, 3]),
+        "maximum_batching_window_in_seconds": st.sampled_from([0, 0, 1]),
+        "maximum_record_age_in_seconds": st.sampled_from([-1, -1, -1, 60]),
+    }
+)
+
+models = st.builds(
+    Things,
+    views=st.lists(st.sampled_from(sorted(DOCUMENTS)), min_size=1, max_size=4, unique=True).map(tuple),
+    live_only=st.booleans(),
+    limit=st.sampled_from([None, None, 1, 2, 3]),
+    descending=st.booleans(),
+)
+
+setups = models.flatmap(
+    lambda model: st.builds(
+        Setup,
+        model=st.just(model),
+        mapping=mappings,
+        skip_unchanged=st.sampled_from([True, True, False]),
+        ttl_seconds=st.sampled_from([86_400, 300]),
+        max_operations_per_second=st.sampled_from([None, None, 50.0]),
+        filtered=st.booleans() if model.live_only else st.just(False),
+        shards=st.integers(1, 3),
+        lag_seconds=st.sampled_from([0.0, 0.5, 4.0]),
+        slow=st.sampled_from([2, 2, 50]),
+        seed=st.integers(0, 2**16),
+    )
+)
+
+keys = st.sampled_from(KEYS)
+numbers = st.sampled_from(sorted(VALUES))
+owners = st.sampled_from(["", "ann", "bob"])
+aliases = st.sampled_from(["", "x", "y", "z"])
+statuses = st.sampled_from(["live", "live", "done"])
+
+KEY_PARTS = ("owner", "alias")
+"""What keys are made of. An empty text there means that the item lacks the attribute."""
+
+ARMED_FAULTS = (*REQUEST_FAULTS, Fault.QUERY_FAILED, Fault.RESPONSE_LOST, Fault.DELIVERED_TWICE)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of many histories.
+
+    Attributes:
+        histories: how many there were, those that Hypothesis gave up halfway included.
+        failed_first: which of them was the first to go wrong; 0: none.
+        harmed: how many went wrong, of those that count it.
+        fired: how often each fault came true.
+    """
+
+    histories: int = 0
+    failed_first: int = 0
+    harmed: int = 0
+    fired: Counter[Fault] = field(default_factory=Counter)
+
+
+def step(**drawn: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
+    """Make a method a step of a history, unless the history's class leaves it out."""
+
+    def decorated(method: Any) -> Any:
+        def is_taken(history: "History") -> bool:
+            return history.steps is None or method.__name__ in history.steps
+
+        return precondition(is_taken)(rule(**drawn)(method))  # type: ignore[call-overload]  # its overloads name targets
+
+    return decorated
+
+
+class History(RuleBasedStateMachine):
+    """One history of this project's handler. What goes wrong is printed as the steps that lead to it.
+
+    Attributes:
+        handler: makes what is put to the proof.
+        steps: the names of the steps to be taken; None: all.
+        tally: what came of all histories.
+    """
+
+    handler: ClassVar[type[Handler]] = Ours
+    steps: ClassVar[Container[str] | None] = None
+    tally: ClassVar[Tally] = Tally()
+
+    world: World | None = None
+
+    @initialize(setup=setups)
+    def begin(self, setup: Setup) -> None:
+        """Make the world."""
+        self.world = World(setup, self.handler())
+
+    @step(key=keys, n=numbers, owner=owners, alias=aliases, status=statuses)
+    def put(self, key: Key, n: str, owner: str, alias: str, status: str) -> None:
+        """Write a whole item."""
+        self._put(key, n=VALUES[n], owner=owner, alias=alias, status=status)
+
+    @step(key=keys, n=numbers)
+    def change_n(self, key: Key, n: str) -> None:
+        """Change what most views show."""
+        self._put(key, n=VALUES[n])
+
+    @step(key=keys, owner=owners, alias=aliases)
+    def move(self, key: Key, owner: str, alias: str) -> None:
+        """Change what keys are made of."""
+        self._put(key, owner=owner, alias=alias)
+
+    @step(key=keys, status=statuses)
+    def change_status(self, key: Key, status: str) -> None:
+        """Change what views select by."""
+        self._put(key, status=status)
+
+    @step(key=keys, note=st.integers(0, 3), refresh=st.booleans())
+    def touch(self, key: Key, note: int, refresh: bool) -> None:
+        """Change what few views show, or none."""
+        self._put(key, **{"_cache_refresh" if refresh else "note": note})
+
+    @step(partition=st.sampled_from(["a", "b"]))
+    def swap(self, partition: str) -> None:
+        """Let two items of a partition swap their alias, after each was given one."""
+        one, other = (partition, "1"), (partition, "2")
+        for first, second in ((one, other), (other, one)):
+            self._put(one, alias="")
+            self._put(other, alias=f"{partition}-{second[1]}")
+            self._put(one, alias=f"{partition}-{first[1]}")
+
+    @step(key=keys, by_ttl=st.booleans())
+    def delete(self, key: Key, by_ttl: bool) -> None:
+        """Delete an item."""
+        if key in self._world.table.items:
+            self._world.delete(key, by_ttl=by_ttl)
+
+    @step(key=keys)
+    def poison(self, key: Key) -> None:
+        """Write an item with a value that DynamoDB does not write, where that is given up before long."""
+        if self._world.setup.mapping["maximum_retry_attempts"] <= 3:
+            self._world.put(self._world.table.items.get(key) or _new(key), poisoned=True)
+
+    @step(writes=st.lists(st.tuples(keys, numbers, owners), min_size=2, max_size=6))
+    def put_many(self, writes: list[tuple[Key, str, str]]) -> None:
+        """Write many items at once."""
+        for key, n, owner in writes:
+            self._put(key, n=VALUES[n], owner=owner)
+
+    @step(seconds=st.sampled_from([0.01, 0.03, 0.05, 0.3]))
+    def go_on(self, seconds: float) -> None:
+        """Let little time pass: enough for some requests, not for a batch."""
+        self._world.advance(seconds)
+
+    @step(seconds=st.sampled_from([1.0, 4.0, 20.0]))
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._world.advance(seconds)
+
+    @step(fault=st.sampled_from(ARMED_FAULTS), after=st.integers(0, 6))
+    def fault(self, fault: Fault, after: int) -> None:
+        """Let a request, a query or an invocation go wrong, once so many went well."""
+        self._world.arm(fault, after)
+
+    @step(seconds=st.sampled_from([0.2, 2.0, 40.0]))
+    def outage(self, seconds: float) -> None:
+        """Let Momento be away."""
+        self._world.outage(seconds)
+
+    @step(what=st.sampled_from(["one", "one", "all", "old"]), which=st.integers(0, 9))
+    def lose(self, what: str, which: int) -> None:
+        """Let the cache lose entries."""
+        match what:
+            case "one":
+                self._world.evict(which)
+            case "all":
+                self._world.flush()
+            case _:
+                self._world.let_expire()
+
+    @step()
+    def kill(self) -> None:
+        """Kill what is under way."""
+        self._world.kill()
+
+    @step(which=st.integers(1, 5))
+    def rewind(self, which: int) -> None:
+        """Let another poller go on from an older checkpoint."""
+        self._world.rewind(which)
+
+    @step(which=st.integers(0, 9))
+    def split(self, which: int) -> None:
+        """Split a shard."""
+        self._world.split(which)
+
+    @step()
+    def settle(self) -> None:
+        """Drain the stream and check the cache; the history may go on."""
+        self._world.settle()
+
+    def teardown(self) -> None:
+        """Drain the stream and check the cache."""
+        if self.world is None:
+            return
+        self.tally.histories += 1
+        try:
+            self.world.settle()
+        except BaseException:
+            self.tally.failed_first = self.tally.failed_first or self.tally.histories
+            raise
+        finally:
+            self.world.close()
+            self.tally.fired.update(self.world.fired)
+
+    @property
+    def _world(self) -> World:
+        assert self.world is not None, "begin() comes first"
+        return self.world
+
+    def _put(self, key: Key, **changes: Any) -> None:
+        world = self._world
+        item = {**(world.table.items.get(key) or _new(key)), **changes}
+        # `unique = true` is the author's word that no two items share an alias.
+        taken = {other.get("alias") for other_key, other in world.table.items.items() if other_key != key}
+        if item.get("alias") in taken:
+            item["alias"] = ""
+        world.put(
+            {name: value for name, value in item.items() if value is not ABSENT and (value or name not in KEY_PARTS)}
+        )
+
+
+def _new(key: Key) -> Item:
+    return {"pk": key[0], "sk": key[1], "kind": "thing", "status": "live"}
+
+
+@dataclass(slots=True)
+class Failure:
+    """What went wrong.
+
+    Attributes:
+        error: the error; its notes are the steps that lead there, as a test.
+        after: in which history it was found.
+    """
+
+    error: Exception
+    after: int
+
+
+def prove(history: type[History], histories: int, seed: int, *, shrinks: bool = True) -> tuple[Tally, Failure | None]:
+    """Run random histories.
+
+    Args:
+        history: their class.
+        histories: how many.
+        seed: of all that is drawn.
+        shrinks: whether a failure is reduced to the fewest steps.
+
+    Returns:
+        What came of them, and the first that went wrong.
+    """
+    tally = Tally()
+    tallied = type(history.__name__, (history,), {"tally": tally})
+    how = settings(
+        max_examples=histories,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, *([Phase.shrink] if shrinks else [])],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    try:
+        run_state_machine_as_test(with_seed(seed)(tallied), settings=how)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+        return tally, Failure(error, tally.failed_first)
+    return tally, None

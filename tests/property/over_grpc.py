@@ -1,0 +1,173 @@
+"""The same histories over real gRPC: the handler's own adapter and the SDK in it, against the local Momento server."""
+
+import asyncio
+import functools
+import itertools
+import selectors
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
+
+from hypothesis.stateful import initialize
+
+from handler.cache import Cache
+from handler.momento_cache import MomentoCache
+from handler.settings import Momento
+from local.momento import Fault as ServerFault
+from local.momento import MomentoServer
+from tests.doubles import CACHE, Clock
+from tests.property.histories import History, setups
+from tests.property.world import MAX_ITEM_BYTES, REQUEST_FAULTS, WRITES, Fault, Handler, Invocation, Setup, World
+
+SPEED = 100
+"""How many seconds pass in one."""
+
+RPCS: Mapping[str, str] = {
+    "set": "Set",
+    "delete": "Delete",
+    "get_with_hash": "GetWithHash",
+    "set_if_hash": "SetIfHash",
+    "set_if_absent": "SetIfNotExists",
+    "remaining_ttl": "ItemGetTtl",
+}
+
+ANSWERS: Mapping[Fault, tuple[str, bool]] = {
+    Fault.THROTTLED: ("RESOURCE_EXHAUSTED", False),
+    Fault.UNAVAILABLE: ("UNAVAILABLE", False),
+    Fault.TIMEOUT: ("DEADLINE_EXCEEDED", False),
+    Fault.TIMEOUT_APPLIED: ("DEADLINE_EXCEEDED", True),
+    Fault.REPLY_LOST: ("UNAVAILABLE", True),
+    Fault.REFUSED: ("INVALID_ARGUMENT", False),
+    Fault.UNAUTHENTICATED: ("UNAUTHENTICATED", False),
+}
+"""What the server answers, and whether it carries the request out first."""
+
+
+class FastClock(Clock):
+    """A time that goes on by itself, faster than any other."""
+
+    def __init__(self) -> None:
+        self._ahead = 1_000.0 - time.monotonic() * SPEED
+
+    @property
+    def now(self) -> float:
+        """The time."""
+        return time.monotonic() * SPEED + self._ahead
+
+    @now.setter
+    def now(self, value: float) -> None:
+        self._ahead += value - self.now
+
+
+class _Hurried(selectors.DefaultSelector):
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        return super().select(timeout and timeout / SPEED)
+
+
+class FastLoop(asyncio.SelectorEventLoop):
+    """An event loop by that clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._fast_clock = clock
+        super().__init__(_Hurried())
+
+    def time(self) -> float:
+        return self._fast_clock()
+
+
+class _Keys:
+    """A secret that holds another key each time, all of them good."""
+
+    fetch_seconds = 1.0
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+
+    def fetch(self) -> str:
+        return f"key-{next(self._numbers)}"
+
+
+class _Watched:
+    """The handler's adapter to Momento, as one invocation meets it."""
+
+    def __init__(self, world: "GrpcWorld", invocation: Invocation) -> None:
+        self._world = world
+        self._invocation = invocation
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._world.momento, name)
+        return functools.partial(self._ask, name, attribute) if name in RPCS else attribute
+
+    async def _ask(self, name: str, request: Callable[..., Awaitable[Any]], key: str, *arguments: Any) -> Any:
+        world = self._world
+        fault = world.next_fault(REQUEST_FAULTS)
+        if fault is not None:
+            world.fired[fault] += 1
+        if fault is not None and fault in ANSWERS:
+            code, applied = ANSWERS[fault]
+            world.server.faults.add(ServerFault(rpc=RPCS[name], key=key, code=code, applied=applied))
+        if fault is Fault.CRASH_BEFORE:
+            await self._crash()
+        if world.clock() < world.outage_until:
+            world.fired[Fault.OUTAGE] += 1
+            world.server.faults.add(ServerFault(rpc=RPCS[name], key=key, code="UNAVAILABLE"))
+        try:
+            answer = await request(key, *arguments)
+        finally:
+            if name in WRITES:
+                world.checker.stored(key)
+        if fault is Fault.CRASH_AFTER:
+            await self._crash()
+        return answer
+
+    async def _crash(self) -> None:
+        self._invocation.kill()
+        await asyncio.Event().wait()
+
+
+class GrpcWorld(World):
+    """A world whose requests to Momento go through the SDK and over the network, in real time, if a fast one.
+
+    Args:
+        setup: as for any world.
+        handler: what is put to the proof.
+        server: the Momento server. It gets this world's engine.
+    """
+
+    def __init__(self, setup: Setup, handler: Handler, server: MomentoServer) -> None:
+        self.server = server
+        super().__init__(setup, handler)
+        server.engine = self.engine
+        settings = Momento(CACHE, "arn", endpoint=server.endpoint, max_item_bytes=MAX_ITEM_BYTES)
+        self.momento = MomentoCache(settings, _Keys())
+        self.momento.pace = self.pace
+        self.loop.run_until_complete(self.momento.connect())
+
+    def make_clock(self) -> Clock:
+        """A fast one."""
+        return FastClock()
+
+    def make_loop(self) -> asyncio.AbstractEventLoop:
+        """One by that clock."""
+        return FastLoop(self.clock)
+
+    def cache(self, invocation: Invocation) -> Cache:
+        """Momento, for one invocation."""
+        watched: Any = _Watched(self, invocation)
+        return watched  # type: ignore[no-any-return]  # it passes the seam on
+
+    def close(self) -> None:
+        """End all that is under way."""
+        self.loop.run_until_complete(self.momento.close())
+        super().close()
+
+
+class GrpcHistory(History):
+    """A history over gRPC."""
+
+    server: ClassVar[MomentoServer]
+
+    @initialize(setup=setups)
+    def begin(self, setup: Setup) -> None:
+        """Make the world."""
+        self.world = GrpcWorld(setup, self.handler(), self.server)
