@@ -8,6 +8,9 @@ locals {
   template    = "^([^{}]|\\{${local.path}\\})*$"
   placeholder = "\\{([^{}]+)\\}"
 
+  # The attribute whose every change writes an item's entries anew, as handler/settings.py names it.
+  refresh = "_cache_refresh"
+
   # A string in JSON, and a list with at most one level of lists within it, as in [{"anything-but": ["A", "B"]}].
   json_string = "\"(?:\\\\.|[^\"\\\\])*\""
   json_list   = "\\[(?:[^\\[\\]\"]|${local.json_string}|\\[(?:[^\\[\\]\"]|${local.json_string})*\\])*\\]"
@@ -52,6 +55,7 @@ locals {
     member       = var.member
     order_by     = var.order_by
     descending   = var.kind == "list" ? coalesce(var.descending, true) : null
+    limit        = var.limit
     rebuild_from = local.rebuild_from
   }
 }
