@@ -1,15 +1,15 @@
 # One view: what it asks of its attributes is in variables.tf; here is how they are written and what they come to.
 
 locals {
+  # The attribute whose every change writes an item's entries anew, as handler/settings.py names it.
+  refresh = "_cache_refresh"
+
   # An attribute path: names parted by dots, and positions in brackets.
   path = "[^\\[\\]{}.]+(\\.[^\\[\\]{}.]+|\\[[0-9]+\\])*"
 
   # Text with an attribute path in each pair of braces.
   template    = "^([^{}]|\\{${local.path}\\})*$"
   placeholder = "\\{([^{}]+)\\}"
-
-  # The attribute whose every change writes an item's entries anew, as handler/settings.py names it.
-  refresh = "_cache_refresh"
 
   # A string in JSON, and a list with at most one level of lists within it, as in [{"anything-but": ["A", "B"]}].
   json_string = "\"(?:\\\\.|[^\"\\\\])*\""
