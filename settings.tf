@@ -33,6 +33,7 @@ module "view" {
   member        = each.value.member
   order_by      = each.value.order_by
   descending    = each.value.descending
+  limit         = each.value.limit
   index_name    = one(each.value.rebuild_from[*].index_name)
   key_condition = one(each.value.rebuild_from[*].key_condition)
   table         = var.table == null ? null : { key_attributes = local.key_attributes, indexes = local.indexes }
@@ -40,10 +41,12 @@ module "view" {
 
 locals {
   momento = {
-    cache_name      = var.momento.cache_name
-    secret_arn      = var.momento.secret_arn
-    secret_json_key = var.momento.secret_json_key
-    endpoint        = var.momento.endpoint
+    cache_name                = var.momento.cache_name
+    secret_arn                = var.momento.secret_arn
+    secret_json_key           = var.momento.secret_json_key
+    endpoint                  = var.momento.endpoint
+    max_operations_per_second = var.momento.max_operations_per_second
+    max_item_bytes            = var.momento.max_item_bytes
   }
 
   settings = {
@@ -51,10 +54,11 @@ locals {
       { name = local.table_name },
       local.key_attributes == null ? {} : { key_attributes = local.key_attributes }
     )
-    momento     = { for attribute, value in local.momento : attribute => value if value != null }
-    key_prefix  = var.key_prefix
-    ttl_seconds = var.ttl_seconds
-    views       = { for name, view in module.view : name => view.settings }
+    momento        = { for attribute, value in local.momento : attribute => value if value != null }
+    key_prefix     = var.key_prefix
+    ttl_seconds    = var.ttl_seconds
+    skip_unchanged = var.skip_unchanged
+    views          = { for name, view in module.view : name => view.settings }
   }
 
   # Compressed, because Lambda allows 4 KB in all.

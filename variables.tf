@@ -145,13 +145,23 @@ variable "momento" {
     - `endpoint`: hostname of the cell, for a v2 API key, such as `cell-4-us-west-2-1.prod.a.momentohq.com`; or
       `host:port` of a server on your machine, which is spoken to without encryption. Default: none, for legacy and
       disposable tokens, which hold their endpoint.
+    - `max_operations_per_second`: the most operations that one execution environment asks of Momento in a second, tries
+      that failed included; a call with several elements counts each. What has to wait longer than the invocation's time
+      comes again. Default: none: as fast as it can. Momento's quota on demand, unless it was raised, is 100 a second
+      for all that use the cache in the Region: give the module its share, divided by the stream's shards times
+      `parallelization_factor`, each of which is an environment. Fractions are allowed, but leave room for 64 operations
+      within `timeout`: up to 32 lists are worked on at once, and each takes two at least.
+    - `max_item_bytes`: the largest entry that Momento takes, in bytes, its key included. What is larger is not cached.
+      Default: 5000000, Momento's 5 MB. Set it where your account allows more, or less.
   EOT
   type = object({
-    cache_name         = string
-    secret_arn         = string
-    secret_json_key    = optional(string)
-    secret_kms_key_arn = optional(string)
-    endpoint           = optional(string)
+    cache_name                = string
+    secret_arn                = string
+    secret_json_key           = optional(string)
+    secret_kms_key_arn        = optional(string)
+    endpoint                  = optional(string)
+    max_operations_per_second = optional(number)
+    max_item_bytes            = optional(number, 5000000)
   })
   nullable = false
 
@@ -179,13 +189,24 @@ variable "momento" {
     condition     = var.momento.endpoint == null ? true : can(regex("^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?$", var.momento.endpoint))
     error_message = "momento.endpoint must be a hostname, or host:port of a local server, without https:// and without a path."
   }
+
+  validation {
+    condition     = var.momento.max_operations_per_second == null ? true : var.momento.max_operations_per_second > 0
+    error_message = "momento.max_operations_per_second must be greater than 0, such as 12.5: leave it out for no limit."
+  }
+
+  validation {
+    condition     = var.momento.max_item_bytes >= 1 && floor(var.momento.max_item_bytes) == var.momento.max_item_bytes
+    error_message = "momento.max_item_bytes must be a whole number of bytes, at least 1: leave it out for Momento's 5 MB."
+  }
 }
 
 variable "views" {
   description = <<-EOT
     The cached entries to keep: view name to definition. A view of kind `item` caches one JSON object an item; one of
     kind `list` caches one JSON array of many items. Templates hold attribute paths in braces: `{pk}`, `{address.city}`,
-    `{tags[0]}`.
+    `{tags[0]}`. None may show, or be named by, the attribute `_cache_refresh`: a change of it has the item's entries
+    written anew, see `skip_unchanged`.
 
     - `kind`: `item` or `list`.
     - `key`: the cache key, as a template over the item's attributes, such as `ADMIN-{pk}`. An item that lacks one of
@@ -203,6 +224,9 @@ variable "views" {
     - `member`: names a row, as a template over the row's own fields, such as `{id}`. Required.
     - `order_by`: the field that rows are sorted by. Default: none: rows are in the order of `member`.
     - `descending`: whether the greatest row comes first. Default: true, the newest first where `order_by` is a time.
+    - `limit`: the most rows, 1 to 10000, the first in the list's order. Default: none: all. A list with as many rows
+      as its limit that loses one is rebuilt: at once from the table itself; from an index after 5 seconds, during which
+      it is away, for readers a miss. Without `rebuild_from` it is away until your application fills it.
     - `rebuild_from`: the query that fills a list which is not cached. Default: none: it stays absent, and a reader goes
       to the table. An item that the query would not find is not in the list.
       - `index_name`: the global secondary index to query. Default: none: the table itself, read consistently.
@@ -219,6 +243,7 @@ variable "views" {
     member      = optional(string)
     order_by    = optional(string)
     descending  = optional(bool)
+    limit       = optional(number)
     rebuild_from = optional(object({
       index_name    = optional(string)
       key_condition = map(string)
@@ -268,6 +293,22 @@ variable "ttl_seconds" {
     condition     = var.ttl_seconds >= 300 && var.ttl_seconds <= 31536000 && floor(var.ttl_seconds) == var.ttl_seconds
     error_message = "ttl_seconds must be a whole number from 300 to 31536000, a year: a shorter life could end while a failed batch is still being retried."
   }
+}
+
+variable "skip_unchanged" {
+  description = <<-EOT
+    Whether an entry is left alone when nothing changed that its view shows: when every image of the item in the batch,
+    not only the first and the last, gives it the same key, the same membership and the same fields. Default: true: it
+    saves the one operation on an item's entry, or the two on a list, for each change that the view does not show. A list
+    that is filled from an index skips nothing where the module does not know the index's key: with `stream_arn`.
+
+    A skipped write does not renew the entry's TTL. And an entry that a discarded batch left stale stays so until its item
+    changes visibly or is refreshed, or until it expires. An item is refreshed by any new value of its attribute
+    `_cache_refresh`: its entries are written anew, though nothing that they show changed.
+  EOT
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 # The event source mapping, under the provider's names.
@@ -334,9 +375,9 @@ variable "parallelization_factor" {
 variable "maximum_retry_attempts" {
   description = <<-EOT
     How often a failed batch is tried again before it goes to the failure queue, 0 to 10000, or -1 to retry for as long as
-    the stream keeps the record (24 hours), which blocks its shard all the while. Default: 100: enough to ride out a
-    passing failure of Momento, during which each try waits for its timeouts, while a record that can never succeed
-    releases its shard without an operator.
+    the stream keeps the record (24 hours), which blocks its shard all the while. Default: 100: enough to ride out some
+    minutes without Momento, for each try makes a request up to 8 times, with pauses that grow to 2 seconds, while a
+    record that can never succeed, which is tried just once each time, releases its shard without an operator.
   EOT
   type        = number
   default     = 100
@@ -455,7 +496,9 @@ variable "timeout" {
   description = <<-EOT
     How long one batch may take, in seconds, 20 to 900. Default: 60. What could not be started in time is reported as not
     done and comes again, so it bounds how long a slow cache holds a shard rather than what a batch may hold. No request
-    starts that could outlast it: 20 is what fetching a renewed API key and one write may take at worst.
+    starts that could outlast it. 20 is the most that a list may take which was cut at its `limit` and is rebuilt: 5
+    seconds of waiting for its index, up to 9 until that has answered, and requests of Momento of up to 1.1 each. (A
+    write between whose attempts a renewed API key is fetched may take 17.) Lists whose query has many pages want more.
   EOT
   type        = number
   default     = 60
@@ -463,7 +506,7 @@ variable "timeout" {
 
   validation {
     condition     = var.timeout >= 20 && var.timeout <= 900 && floor(var.timeout) == var.timeout
-    error_message = "timeout must be a whole number from 20, below which the function could not start all of its requests, to 900, which is Lambda's limit."
+    error_message = "timeout must be a whole number from 20, below which the function might never have the time for all that one list takes, to 900, which is Lambda's limit."
   }
 }
 

@@ -203,6 +203,8 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
                     )
 
     def _check_plain(self, attribute: str, name: str) -> None:
+        if self.fields is None and name == REFRESH:
+            raise ValueError(f"`{attribute}` names {REFRESH}, which is reserved: no row has it")
         if self.fields is None and len(Path(name).steps) > 1:
             raise ValueError(f'`{attribute}` names "{name}", which is within a field: show it by `fields` of its own')
 

@@ -1,6 +1,9 @@
 # One view: what it asks of its attributes is in variables.tf; here is how they are written and what they come to.
 
 locals {
+  # The attribute whose every change writes an item's entries anew, as handler/settings.py names it.
+  refresh = "_cache_refresh"
+
   # An attribute path: names parted by dots, and positions in brackets.
   path = "[^\\[\\]{}.]+(\\.[^\\[\\]{}.]+|\\[[0-9]+\\])*"
 
@@ -52,6 +55,7 @@ locals {
     member       = var.member
     order_by     = var.order_by
     descending   = var.kind == "list" ? coalesce(var.descending, true) : null
+    limit        = var.limit
     rebuild_from = local.rebuild_from
   }
 }

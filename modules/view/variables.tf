@@ -39,6 +39,11 @@ variable "key" {
     condition     = length(var.key) > 0
     error_message = "views.${var.name}.key must not be empty: name the list's cache key."
   }
+
+  validation {
+    condition     = !can(regex("\\{${local.refresh}[.\\[}]", var.key))
+    error_message = "views.${var.name}.key must not name ${local.refresh}, which is reserved to have an item's entries written anew: take another attribute."
+  }
 }
 
 variable "fields" {
@@ -56,6 +61,11 @@ variable "fields" {
       for path in values(var.fields) : can(regex("^${local.path}$", path))
     ])
     error_message = "views.${var.name}.fields must map each output name to an attribute path such as \"status\", \"address.city\" or \"tags[0]\", without braces."
+  }
+
+  validation {
+    condition     = var.fields == null ? true : !anytrue([for path in values(var.fields) : can(regex("^${local.refresh}([.\\[]|$)", path))])
+    error_message = "views.${var.name}.fields must not show ${local.refresh}, which is reserved to have an item's entries written anew: remove the field."
   }
 }
 
@@ -169,6 +179,11 @@ variable "member" {
     condition     = var.member == null || var.fields != null ? true : !can(regex("\\{[^{}]*[.\\[]", var.member))
     error_message = "views.${var.name}.member may hold only the row's own names: show what is within an attribute by fields of its own, such as fields = { city = \"address.city\" }, and name that."
   }
+
+  validation {
+    condition     = var.member == null || var.fields != null ? true : !strcontains(var.member, "{${local.refresh}}")
+    error_message = "views.${var.name}.member must not name ${local.refresh}, which is reserved to have an item's entries written anew, and in no row: take another attribute."
+  }
 }
 
 variable "order_by" {
@@ -190,6 +205,11 @@ variable "order_by" {
     condition     = var.order_by == null || var.fields != null ? true : can(regex("^[^.\\[]+$", var.order_by))
     error_message = "views.${var.name}.order_by must be one of the row's own names: show what is within an attribute by fields of its own, such as fields = { city = \"address.city\" }, and name that."
   }
+
+  validation {
+    condition     = var.order_by == null || var.fields != null ? true : var.order_by != local.refresh
+    error_message = "views.${var.name}.order_by must not be ${local.refresh}, which is reserved to have an item's entries written anew, and in no row: take another attribute."
+  }
 }
 
 variable "descending" {
@@ -200,6 +220,22 @@ variable "descending" {
   validation {
     condition     = var.kind != "item" || var.descending == null
     error_message = "views.${var.name}.descending is for lists only: remove it, or set kind = \"list\"."
+  }
+}
+
+variable "limit" {
+  description = "The most rows that a list holds, the first in its order; null: all."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.kind != "item" || var.limit == null
+    error_message = "views.${var.name}.limit is for lists only: remove it, or set kind = \"list\"."
+  }
+
+  validation {
+    condition     = var.limit == null ? true : var.limit >= 1 && var.limit <= 10000 && floor(var.limit) == var.limit
+    error_message = "views.${var.name}.limit must be a whole number from 1 to 10000, for every change rewrites all of a list's rows: leave it out for all rows."
   }
 }
 

@@ -80,16 +80,19 @@ run "settings_hold_all_that_the_function_is_told" {
   variables {
     table = { hash_key = { name = "pk" }, range_key = { name = "sk" } }
     momento = {
-      cache_name      = "pizza"
-      secret_arn      = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3"
-      secret_json_key = "apiKey"
-      endpoint        = "cell-4-us-west-2-1.prod.a.momentohq.com"
+      cache_name                = "pizza"
+      secret_arn                = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3"
+      secret_json_key           = "apiKey"
+      endpoint                  = "cell-4-us-west-2-1.prod.a.momentohq.com"
+      max_operations_per_second = 0.5
+      max_item_bytes            = 1000000
     }
-    key_prefix  = "eu/"
-    ttl_seconds = 3600
+    key_prefix     = "eu/"
+    ttl_seconds    = 3600
+    skip_unchanged = false
     views = {
       order = { kind = "item", key = "{pk}#{sk}" }
-      open  = { kind = "list", key = "open", member = "{pk}#{sk}", ttl_seconds = 300 }
+      open  = { kind = "list", key = "open", member = "{pk}#{sk}", limit = 20, ttl_seconds = 300 }
     }
   }
 
@@ -97,16 +100,19 @@ run "settings_hold_all_that_the_function_is_told" {
     condition = jsonencode(output.settings) == jsonencode({
       table = { name = "orders", key_attributes = ["pk", "sk"] }
       momento = {
-        cache_name      = "pizza"
-        secret_arn      = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3"
-        secret_json_key = "apiKey"
-        endpoint        = "cell-4-us-west-2-1.prod.a.momentohq.com"
+        cache_name                = "pizza"
+        secret_arn                = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3"
+        secret_json_key           = "apiKey"
+        endpoint                  = "cell-4-us-west-2-1.prod.a.momentohq.com"
+        max_operations_per_second = 0.5
+        max_item_bytes            = 1000000
       }
-      key_prefix  = "eu/"
-      ttl_seconds = 3600
+      key_prefix     = "eu/"
+      ttl_seconds    = 3600
+      skip_unchanged = false
       views = {
         order = { kind = "item", key = "{pk}#{sk}", unique = false }
-        open  = { kind = "list", key = "open", member = "{pk}#{sk}", unique = false, descending = true, ttl_seconds = 300 }
+        open  = { kind = "list", key = "open", member = "{pk}#{sk}", unique = false, descending = true, limit = 20, ttl_seconds = 300 }
       }
     })
     error_message = "Settings are complete, and hold nothing that is not set."
@@ -121,12 +127,17 @@ run "settings_hold_all_that_the_function_is_told" {
   }
 }
 
-run "momento_without_extras_is_told_as_cache_and_secret" {
+run "momento_without_extras_is_told_as_cache_secret_and_its_largest_entry" {
   command = plan
 
   assert {
-    condition     = jsonencode(output.settings.momento) == jsonencode({ cache_name = "pizza", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3" })
-    error_message = "What is not set is left out."
+    condition     = jsonencode(output.settings.momento) == jsonencode({ cache_name = "pizza", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3", max_item_bytes = 5000000 })
+    error_message = "What is not set is left out, but for what has a default."
+  }
+
+  assert {
+    condition     = output.settings.skip_unchanged
+    error_message = "What a batch does not change is not written."
   }
 }
 
@@ -256,6 +267,46 @@ run "an_endpoint_is_no_url" {
 
   variables {
     momento = { cache_name = "pizza", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3", endpoint = "https://cell-4-us-west-2-1.prod.a.momentohq.com" }
+  }
+
+  expect_failures = [var.momento]
+}
+
+run "a_rate_is_not_zero" {
+  command = plan
+
+  variables {
+    momento = { cache_name = "pizza", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3", max_operations_per_second = 0 }
+  }
+
+  expect_failures = [var.momento]
+}
+
+run "a_rate_is_not_negative" {
+  command = plan
+
+  variables {
+    momento = { cache_name = "pizza", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3", max_operations_per_second = -0.5 }
+  }
+
+  expect_failures = [var.momento]
+}
+
+run "an_entry_has_a_byte" {
+  command = plan
+
+  variables {
+    momento = { cache_name = "pizza", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3", max_item_bytes = 0 }
+  }
+
+  expect_failures = [var.momento]
+}
+
+run "an_entrys_bytes_are_whole" {
+  command = plan
+
+  variables {
+    momento = { cache_name = "pizza", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3", max_item_bytes = 1.5 }
   }
 
   expect_failures = [var.momento]

@@ -15,6 +15,7 @@ TABLE = {
 }
 ITEM = {"kind": "item", "key": "{pk}#{sk}"}
 LIST = {"kind": "list", "key": "{pk}", "member": "{pk}#{sk}"}
+MOMENTO = {"cache_name": "pizza", "secret_arn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento"}
 PATTERNS = {
     "status": [{"anything-but": ["DONE", 1.50, None]}, {"anything-but": {"prefix": "X"}}, {"exists": False}, None, 7],
     "address": {"city": [{"prefix": "G"}, "Wien", True]},
@@ -45,6 +46,8 @@ def terraforms(view: dict[str, Any], table: Any = TABLE) -> Any:
         LIST,
         LIST | {"order_by": "createdAt", "descending": False, "unique": True},
         LIST | {"rebuild_from": {"key_condition": {"pk": "{pk}"}}},
+        LIST | {"limit": 1, "fields": {"pk": "pk", "sk": "sk", "_cache_refresh": "city"}, "order_by": "_cache_refresh"},
+        LIST | {"limit": 10_000, "key": "{x._cache_refresh}", "order_by": "_cache_refreshed"},
     ],
 )
 def test_an_accepted_view_is_accepted_by_the_function(view: dict[str, Any]) -> None:
@@ -52,6 +55,7 @@ def test_an_accepted_view_is_accepted_by_the_function(view: dict[str, Any]) -> N
     parsed = settings({"mine": made})
     assert parsed.views["mine"].unique == view.get("unique", False)
     assert made["key"] == view["key"]
+    assert made.get("limit") == getattr(parsed.views["mine"], "limit", None) == view.get("limit")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +68,14 @@ def test_an_accepted_view_is_accepted_by_the_function(view: dict[str, Any]) -> N
         ITEM | {"key": "{pk}"},
         LIST | {"order_by": ""},
         LIST | {"rebuild_from": {"key_condition": {}}},
+        LIST | {"limit": 0},
+        LIST | {"limit": 10_001},
+        LIST | {"limit": 2.5},
+        ITEM | {"limit": 10},
+        ITEM | {"key": "{pk}#{sk}#{_cache_refresh}"},
+        ITEM | {"fields": {"at": "_cache_refresh[0]"}},
+        LIST | {"member": "{pk}#{sk}#{_cache_refresh}"},
+        LIST | {"order_by": "_cache_refresh"},
     ],
 )
 def test_a_refused_view_is_refused_by_the_function_too(view: dict[str, Any]) -> None:
@@ -71,3 +83,41 @@ def test_a_refused_view_is_refused_by_the_function_too(view: dict[str, Any]) -> 
         settings({"mine": view})
     with pytest.raises(TerraformError, match=r"views\.mine\."):
         terraforms(view)
+
+
+ORDER = {"order": {"kind": "item", "key": "{pk}#{sk}"}}
+
+
+@pytest.mark.parametrize(
+    "momento",
+    [
+        {"max_operations_per_second": 0.1, "max_item_bytes": 1},
+        {"max_operations_per_second": 250, "max_item_bytes": 10**9},
+    ],
+)
+def test_accepted_bounds_on_momento_are_accepted_by_the_function(momento: dict[str, Any]) -> None:
+    variables = {"views": json.dumps(ORDER), "momento": json.dumps(momento)}
+    with Terraform("tests/module/caller", variables=variables) as terraform:
+        assert terraform.plan()
+    parsed = settings(ORDER, momento=MOMENTO | momento).momento
+    assert {name: getattr(parsed, name) for name in momento} == momento
+
+
+@pytest.mark.parametrize(
+    "momento",
+    [
+        {"max_operations_per_second": 0},
+        {"max_operations_per_second": -0.5},
+        {"max_item_bytes": 0},
+        {"max_item_bytes": 0.5},
+    ],
+)
+def test_refused_bounds_on_momento_are_refused_by_the_function_too(momento: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(momento))):
+        settings(ORDER, momento=MOMENTO | momento)
+    variables = {"views": json.dumps(ORDER), "momento": json.dumps(momento)}
+    with (
+        Terraform("tests/module/caller", variables=variables) as terraform,
+        pytest.raises(TerraformError, match=rf"momento\.{next(iter(momento))}"),
+    ):
+        terraform.plan()

@@ -60,11 +60,17 @@ run "a_list_of_the_table_itself_is_rebuilt_without_an_index" {
     index_name    = null
     key_condition = { pk = "{pk}" }
     descending    = false
+    limit         = 10000
     ttl_seconds   = 300
   }
 
   assert {
-    condition     = jsonencode(output.settings.rebuild_from) == jsonencode({ key_condition = { pk = "{pk}" } }) && !output.settings.descending && output.settings.ttl_seconds == 300
+    condition = (
+      jsonencode(output.settings.rebuild_from) == jsonencode({ key_condition = { pk = "{pk}" } })
+      && !output.settings.descending
+      && output.settings.limit == 10000
+      && output.settings.ttl_seconds == 300
+    )
     error_message = "No index is named, and what is asked for is passed on."
   }
 }
@@ -663,6 +669,176 @@ run "an_entry_lives_whole_seconds" {
   }
 
   expect_failures = [var.ttl_seconds]
+}
+
+run "the_reserved_name_may_be_a_part_of_another" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    key      = "{x_cache_refresh}#{_cache_refreshed}"
+    fields   = { id = "pk", line = "sk", status = "meta._cache_refresh", _cache_refresh = "status" }
+    member   = "{id}#{line}#{_cache_refresh}"
+    order_by = "_cache_refresh"
+  }
+
+  assert {
+    condition     = output.settings.order_by == "_cache_refresh"
+    error_message = "Only the item's own attribute of that name is reserved: a field may have it."
+  }
+}
+
+run "no_key_holds_the_reserved_attribute" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    key = "{_cache_refresh}"
+  }
+
+  expect_failures = [var.key]
+}
+
+run "no_key_holds_what_is_within_the_reserved_attribute" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    key = "{creator}#{_cache_refresh[0]}"
+  }
+
+  expect_failures = [var.key]
+}
+
+run "no_field_shows_the_reserved_attribute" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    fields = { id = "pk", line = "sk", status = "_cache_refresh" }
+  }
+
+  expect_failures = [var.fields]
+}
+
+run "no_field_shows_what_is_within_the_reserved_attribute" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    fields = { id = "pk", line = "sk", status = "_cache_refresh.at" }
+  }
+
+  expect_failures = [var.fields]
+}
+
+run "no_row_is_named_by_the_reserved_attribute" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    fields   = null
+    member   = "{pk}#{sk}#{_cache_refresh}"
+    order_by = null
+  }
+
+  expect_failures = [var.member]
+}
+
+run "no_row_is_ordered_by_the_reserved_attribute" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    fields   = null
+    member   = "{pk}#{sk}"
+    order_by = "_cache_refresh"
+  }
+
+  expect_failures = [var.order_by]
+}
+
+run "a_limited_list_has_a_row" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    limit = 0
+  }
+
+  expect_failures = [var.limit]
+}
+
+run "a_list_is_limited_to_10000_rows_at_most" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    limit = 10001
+  }
+
+  expect_failures = [var.limit]
+}
+
+run "a_limit_is_a_whole_number" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    limit = 1.5
+  }
+
+  expect_failures = [var.limit]
+}
+
+run "an_item_has_no_limit" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    kind          = "item"
+    key           = "{pk}#{sk}"
+    member        = null
+    order_by      = null
+    index_name    = null
+    key_condition = null
+    limit         = 10
+  }
+
+  expect_failures = [var.limit]
 }
 
 run "an_item_has_no_member" {

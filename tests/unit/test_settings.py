@@ -22,6 +22,9 @@ def test_the_least_is_enough() -> None:
     assert settings.ttl_seconds == 86_400
     assert settings.key_prefix == ""
     assert settings.views["mine"].fields is None
+    assert settings.skip_unchanged
+    assert settings.momento.max_operations_per_second is None
+    assert settings.momento.max_item_bytes == 5_000_000
 
 
 def test_a_list_is_newest_first_and_is_not_rebuilt_where_nothing_is_said() -> None:
@@ -83,6 +86,13 @@ def test_an_environment_that_is_not_terraforms_is_refused(environment: Any, mess
         (LIST | {"key": ""}, "views.mine: `key` is empty"),
         (LIST | {"member": "{pk}#{sk}#{address.city}"}, 'views.mine: `member` names "address.city", which is within'),
         (LIST | {"order_by": "address.city"}, 'views.mine: `order_by` names "address.city", which is within'),
+        (LIST | {"limit": 0}, "views.mine: `limit` must be 1 to 10000"),
+        (LIST | {"limit": 10_001}, "views.mine: `limit` must be 1 to 10000"),
+        (ITEM | {"limit": 1}, "views.mine: .*unknown field `limit`"),
+        (ITEM | {"key": "{pk}#{sk}#{_cache_refresh.at}"}, "views.mine: `key` names _cache_refresh, which is reserved"),
+        (ITEM | {"fields": {"at": "_cache_refresh"}}, "views.mine: `fields` names _cache_refresh, which is reserved"),
+        (LIST | {"member": "{pk}#{sk}#{_cache_refresh}"}, "views.mine: `member` names _cache_refresh, which is reserv"),
+        (LIST | {"order_by": "_cache_refresh"}, "views.mine: `order_by` names _cache_refresh, which is reserved"),
         (
             LIST | {"rebuild_from": {"key_condition": {"type": "{type}"}}},
             'views.mine: `rebuild_from.key_condition.type` uses "type", which `key` does not hold',
@@ -104,6 +114,9 @@ def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
         ({"ttl_seconds": 10**20}, "ttl_seconds"),
         ({"ttl_seconds": 1}, "`ttl_seconds` must be 300 to 31536000"),
         ({"momento": {"cache_name": "pizza"}}, "secret_arn"),
+        ({"momento": MOMENTO | {"max_operations_per_second": 0}}, "`max_operations_per_second` must be greater than 0"),
+        ({"momento": MOMENTO | {"max_item_bytes": 0}}, "`max_item_bytes` must be at least 1"),
+        ({"momento": MOMENTO | {"max_item_bytes": 1.5}}, "max_item_bytes"),
         ({"surprise": 1}, "surprise"),
     ],
 )

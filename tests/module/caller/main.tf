@@ -26,6 +26,12 @@ variable "views" {
   type        = any
 }
 
+variable "momento" {
+  description = "The module's, but for the cache and the secret."
+  type        = any
+  default     = {}
+}
+
 resource "aws_secretsmanager_secret" "momento" {
   name = "momento"
 }
@@ -43,10 +49,10 @@ module "order_cache" {
     }
   }
 
-  momento = {
+  momento = merge(var.momento, {
     cache_name = "pizza"
     secret_arn = aws_secretsmanager_secret.momento.arn
-  }
+  })
 
   views = var.views
 }
