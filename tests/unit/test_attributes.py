@@ -168,6 +168,8 @@ def test_a_value_is_encoded_exactly(value: Any, written: str) -> None:
         ({"N": "1E+99999999999999999999"}, "is not a number that DynamoDB holds"),
         ({"NS": ["1", "secret"]}, "is not a number"),
         ({"B": "secret!"}, "of type B is not base64"),
+        ({"B": "secretxx!"}, "of type B is not base64"),
+        ({"B": "AA==AA=="}, "of type B is not base64"),
         ({"BS": ["AAE=", "secret-é"]}, "of type B is not base64"),
         ({"L": [{"S": "secret\ud800"}]}, "is not Unicode text"),
         ({"M": {"secret\ud800": {"S": ""}}}, "is not Unicode text"),
