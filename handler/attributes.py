@@ -4,7 +4,7 @@ import base64
 import binascii
 import copy
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -184,7 +184,7 @@ def check(image: Image) -> None:
         AttributeValueError: it is not one that DynamoDB writes.
     """
     _check_unicode("".join(image))
-    values: list[Any] = list(image.values())
+    values: Collection[Any] = image.values()
     for _ in range(MAXIMUM_DEPTH + 1):
         values = _elements(values)
         if not values:

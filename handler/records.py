@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from handler.attributes import AttributeValueError, Image, check, text, unpack
+from handler.attributes import AttributeValueError, Image, check, text
 
 ItemKey = tuple[tuple[str, str, str], ...]
 """An item's identity: name, type and content of each key attribute, sorted by name."""
@@ -101,7 +101,7 @@ _FEWER_IMAGES = ("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE")
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
 """
 
-_KEY_TYPES = ("S", "N", "B")
+_KEY_TYPES = frozenset({"S", "N", "B"})
 """What a key attribute may be; and never empty.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.CoreComponents.html
@@ -163,7 +163,9 @@ def _convert(raw: Any, kind: type[T]) -> T:
 def _hash_of(record: Any) -> str | None:
     """Name the item of a record that can not be read as a whole, None where not even its Keys can."""
     try:
-        return item_hash(_item(_convert(record["dynamodb"], _Keyed).keys))
+        keys = _convert(record["dynamodb"], _Keyed).keys
+        check(keys)
+        return item_hash(_item(keys))
     except (msgspec.ValidationError, AttributeValueError, RecordError):
         return None
 
@@ -192,11 +194,6 @@ def _change(record: _Record, sequence_number: int) -> Change:
 def _item(keys: Image) -> ItemKey:
     if not keys:
         raise RecordError("the record has no Keys")
-    check(keys)
-    item = []
-    for name, value in sorted(keys.items()):
-        kind, content = unpack(value)
-        if kind not in _KEY_TYPES or text(value) is None:
-            raise RecordError("the record's Keys hold a value that is empty, or of a type that no key has")
-        item.append((name, kind, content))
-    return tuple(item)
+    if any(text(value) is None or _KEY_TYPES.isdisjoint(value) for value in keys.values()):
+        raise RecordError("the record's Keys hold a value that is empty, or of a type that no key has")
+    return tuple(sorted((name, kind, content) for name, value in keys.items() for kind, content in value.items()))
