@@ -1,9 +1,10 @@
 """DynamoDB attribute values: found by path, rendered as text for keys, encoded as exact JSON."""
 
 import base64
+import binascii
 import copy
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -17,12 +18,26 @@ Image = Mapping[str, AttributeValue]
 """An item as it was at one moment: attribute name to attribute value."""
 
 
+MAXIMUM_DEPTH = 64
+"""How deep lists and maps may nest: twice what DynamoDB allows, so that no way of counting its 32 levels matters.
+
+It keeps what walks a value well within Python's recursion limit.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
+MAGNITUDES = range(-130, 126)
+"""The powers of ten that a number's first digit may stand for.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+"""
+
+
 class AttributeValueError(ValueError):
     """An attribute value is not one that DynamoDB writes. Names its type, never its content."""
 
 
 _STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]{}]+)|\[(\d+)\]")
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 class Path:
@@ -32,7 +47,7 @@ class Path:
         ValueError: the text is not a path.
     """
 
-    __slots__ = ("steps",)
+    __slots__ = ("_attribute", "_within", "steps")
 
     def __init__(self, text: str) -> None:
         steps: list[str | int] = []
@@ -44,18 +59,27 @@ class Path:
         if not steps or position != len(text) or isinstance(steps[0], int):
             raise ValueError(f'"{text}" is not an attribute path: write it like "status", "address.city" or "tags[0]"')
         self.steps = tuple(steps)
+        self._attribute, self._within = steps[0], self.steps[1:]
 
     def lookup(self, image: Image) -> AttributeValue | None:
-        """Find the value, None where the item has none."""
-        found: AttributeValue | None = {"M": image}
-        for step in self.steps:
-            if found is None:
-                return None
+        """Find the value, None where the item has none.
+
+        Raises:
+            AttributeValueError: a value on the way is not one that DynamoDB writes.
+        """
+        found = image.get(self._attribute)
+        if found is None:
+            return None
+        for step in self._within:
+            kind, content = unpack(found)
             if isinstance(step, str):
-                found = found.get("M", {}).get(step)
-            else:
-                elements = found.get("L", ())
-                found = elements[step] if step < len(elements) else None
+                if kind != "M" or step not in content:
+                    return None
+            elif kind != "L" or step >= len(content):
+                return None
+            found = content[step]
+            # Not for its content: a null here is no attribute value, and must not be taken for an absent one.
+            unpack(found)
         return found
 
 
@@ -113,12 +137,16 @@ def text(value: AttributeValue | None) -> str | None:
 
     None stands for a value that no key can hold: absent, NULL, empty, or neither string, number, binary nor boolean.
     An item with such a value has no entry, as in a sparse index.
+
+    Raises:
+        AttributeValueError: the value is not one that DynamoDB writes.
     """
     if value is None:
         return None
     kind, content = unpack(value)
     match kind:
         case "S":
+            _check_unicode(content)
             return content or None
         case "N":
             return number(content)
@@ -135,13 +163,58 @@ def encode(value: AttributeValue) -> Raw:
 
     Binary becomes base64 text and a set a sorted array: strings and binary by code point, numbers by value.
 
+    Args:
+        value: of an image that check() has let pass, or that DynamoDB has just answered with.
+
     Raises:
         AttributeValueError: the value is not one that DynamoDB writes.
     """
     try:
         return Raw(msgspec.json.encode(_plain(value)))
     except UnicodeEncodeError:
-        raise AttributeValueError("an attribute value of type S is not Unicode text") from None
+        raise AttributeValueError(_NOT_UNICODE) from None
+
+
+def check(image: Image) -> None:
+    """Check of an image what has to hold before anything reads it: its names are text, and its depth is bounded.
+
+    Its values are checked where they are read: what no view shows of an item keeps none from showing it.
+
+    Raises:
+        AttributeValueError: it is not one that DynamoDB writes.
+    """
+    _check_unicode("".join(image))
+    values: Collection[Any] = image.values()
+    for _ in range(MAXIMUM_DEPTH + 1):
+        values = _elements(values)
+        if not values:
+            return
+    raise AttributeValueError("an attribute value nests deeper than DynamoDB's 32 levels")
+
+
+def _elements(values: Iterable[Any]) -> list[Any]:
+    """What is within the lists and maps among some values."""
+    elements: list[Any] = []
+    for value in values:
+        if isinstance(value, dict) and ("L" in value or "M" in value):
+            for content in value.values():
+                if isinstance(content, list):
+                    elements += content
+                elif isinstance(content, dict):
+                    elements += content.values()
+    return elements
+
+
+_NOT_UNICODE = "a string or a name in an attribute value is not Unicode text"
+
+
+def _check_unicode(text: str) -> None:
+    """Refuse half a surrogate pair: JSON can write one, and neither DynamoDB nor UTF-8 can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Not the cause: it quotes the text.
+        raise AttributeValueError(_NOT_UNICODE) from None
 
 
 def _plain(value: AttributeValue) -> Any:
@@ -150,16 +223,22 @@ def _plain(value: AttributeValue) -> Any:
 
 
 def unpack(value: AttributeValue) -> tuple[str, Any]:
-    """Part a value into its type descriptor and its content.
+    """Part a value into its type descriptor and its content, which is what that type holds.
 
     Raises:
-        AttributeValueError: it has none, several, or one that DynamoDB does not have.
+        AttributeValueError: it has no type, several, one that DynamoDB does not have, or another type's content.
+            An unknown type is not named: where a record is not in DynamoDB's notation, it is a name in the item.
     """
+    if not isinstance(value, dict):
+        raise AttributeValueError("an attribute value is not an object that names its type")
     if len(value) != 1:
         raise AttributeValueError(f"an attribute value has {len(value)} types instead of one")
     ((kind, content),) = value.items()
-    if kind not in _PLAIN:
-        raise AttributeValueError(f"an attribute value has the type {kind!r}, which DynamoDB does not have")
+    holds = _HOLDS.get(kind)
+    if holds is None:
+        raise AttributeValueError("an attribute value has a type that DynamoDB does not have")
+    if not holds(content):
+        raise AttributeValueError(f"an attribute value of type {kind} holds what that type can not")
     return kind, content
 
 
@@ -167,23 +246,57 @@ def number(digits: str) -> str:
     """Write a number's digits as JSON has them, all of them.
 
     Raises:
-        AttributeValueError: it is not a number.
+        AttributeValueError: it is not a number, or none in DynamoDB's range.
     """
-    if _JSON_NUMBER.fullmatch(digits):
+    written = _JSON_NUMBER.fullmatch(digits)
+    # Without an exponent, so few characters can not leave the range.
+    if written and written[1] is None and len(digits) < MAGNITUDES.stop:
         return digits
     try:
         value = Decimal(digits)
     except InvalidOperation:
         value = Decimal("NaN")
-    if not value.is_finite():
-        raise AttributeValueError("an attribute value of type N is not a number")
-    return str(value)
+    # Beyond the range, a few characters could mean more digits than any reader holds.
+    if not value.is_finite() or (value and value.adjusted() not in MAGNITUDES):
+        raise AttributeValueError("an attribute value of type N is not a number that DynamoDB holds")
+    return digits if written else str(value)
 
 
 def binary(content: str | bytes) -> str:
-    """Write binary as base64 text, which a Lambda event holds already, and boto3 does not."""
-    return content if isinstance(content, str) else base64.b64encode(content).decode()
+    """Write binary as base64 text, which a Lambda event holds already, and boto3 does not.
 
+    Raises:
+        AttributeValueError: it is text, and not base64.
+    """
+    if isinstance(content, bytes):
+        return base64.b64encode(content).decode()
+    try:
+        binascii.a2b_base64(content, strict_mode=True)
+    except ValueError:
+        raise AttributeValueError("an attribute value of type B is not base64") from None
+    return content
+
+
+def _all(kind: type | tuple[type, ...]) -> Callable[[Any], bool]:
+    return lambda content: isinstance(content, list) and all(isinstance(element, kind) for element in content)
+
+
+_HOLDS: Mapping[str, Callable[[Any], bool]] = {
+    "S": lambda content: isinstance(content, str),
+    "N": lambda content: isinstance(content, str),
+    "B": lambda content: isinstance(content, str | bytes),
+    "BOOL": lambda content: isinstance(content, bool),
+    "NULL": lambda content: content is True,
+    "M": lambda content: isinstance(content, dict),
+    "L": lambda content: isinstance(content, list),
+    "SS": _all(str),
+    "NS": _all(str),
+    "BS": _all((str, bytes)),
+}
+"""Each type that DynamoDB has, and what it can hold.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_AttributeValue.html
+"""
 
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "S": lambda content: content,
@@ -194,6 +307,10 @@ _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "M": lambda content: {name: _plain(value) for name, value in content.items()},
     "L": lambda content: [_plain(value) for value in content],
     "SS": sorted,
-    "NS": lambda content: [Raw(each.encode()) for each in sorted(map(number, content), key=Decimal)],
+    "NS": lambda content: [Raw(each.encode()) for each in sorted(map(number, content), key=_by_value)],
     "BS": lambda content: sorted(map(binary, content)),
 }
+
+
+def _by_value(digits: str) -> tuple[Decimal, str]:
+    return Decimal(digits), digits

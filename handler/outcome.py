@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from handler.cache import Applied
-from handler.records import Batch, Rejection
+from handler.records import Batch, Rejection, item_hash
 
 LOGGED_FAILURES = 10
 """How many of a batch's failures the log line names: the first, for the rest tends to be the same."""
@@ -40,9 +40,14 @@ def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now:
         https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """
     rejected = (*batch.rejections, *rejections)
+    items = {change.sequence_number: change.item for change in batch.changes} if applied.failures else {}
     failures = [
         *((each.sequence_number, each.view, each.reason, each.item_hash) for each in rejected),
-        *((each.operation.lowest, each.operation.view, each.reason, None) for each in applied.failures),
+        # An operation may stand for several items: it is named by the first, whose record is retried from.
+        *(
+            (each.operation.lowest, each.operation.view, each.reason, item_hash(items[each.operation.lowest]))
+            for each in applied.failures
+        ),
     ]
     failures.sort(key=lambda failure: failure[0])
     lowest = batch.identifiers[failures[0][0]] if failures else None

@@ -5,15 +5,17 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Recor
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from handler.attributes import AttributeValueError, Image, unpack
+from handler.attributes import AttributeValueError, Image, check, text
 
 ItemKey = tuple[tuple[str, str, str], ...]
 """An item's identity: name, type and content of each key attribute, sorted by name."""
+
+T = TypeVar("T")
 
 
 class EventError(ValueError):
@@ -46,7 +48,7 @@ class Rejection(Struct, frozen=True):
     Attributes:
         sequence_number: the record's.
         reason: why, without the item's content.
-        item_hash: tells items apart in the log without showing them; None where the record has no key.
+        item_hash: tells items apart in the log without showing them; None where the record's Keys can not be read.
         view: the view; None: all of them.
     """
 
@@ -72,20 +74,38 @@ class Batch(Struct, frozen=True):
     oldest: float | None
 
 
-class _StreamRecord(Struct, rename="pascal"):
+class _Keyed(Struct, rename="pascal"):
     keys: dict[str, dict[str, Any]]
+
+
+class _StreamRecord(_Keyed, rename="pascal"):
     new_image: dict[str, dict[str, Any]] | None = None
     old_image: dict[str, dict[str, Any]] | None = None
+    stream_view_type: str | None = None
     approximate_creation_date_time: float | None = None
 
 
 class _Record(Struct, rename="camel"):
-    event_name: Literal["INSERT", "MODIFY", "REMOVE"]
+    event_name: str
     dynamodb: _StreamRecord
 
 
 _IMAGES = {"INSERT": (False, True), "MODIFY": (True, True), "REMOVE": (True, False)}
 """Which images a record has before and after, by its event name."""
+
+_FIX = "the table's stream_view_type must be NEW_AND_OLD_IMAGES"
+
+_FEWER_IMAGES = ("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE")
+"""The other view types, which leave out what the views need.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
+"""
+
+_KEY_TYPES = frozenset({"S", "N", "B"})
+"""What a key attribute may be; and never empty.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.CoreComponents.html
+"""
 
 
 def decode(event: Any) -> Batch:
@@ -95,26 +115,27 @@ def decode(event: Any) -> Batch:
         event: what Lambda passes for a DynamoDB stream.
 
     Raises:
-        EventError: it has no records, or one of them has no sequence number to report it by.
+        EventError: it has no records, or one of them has no sequence number to report it by. Whatever else is wrong
+            with a record, it alone is rejected.
     """
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):
         raise EventError("the event has no Records: invoke this function by a DynamoDB stream's event source mapping")
-    identifiers = {_sequence_number(record): record["dynamodb"]["SequenceNumber"] for record in records}
+    numbered = sorted(((_sequence_number(record), record) for record in records), key=lambda each: each[0])
     changes: list[Change] = []
     rejections: list[Rejection] = []
     oldest: float | None = None
-    for raw in sorted(records, key=_sequence_number):
-        sequence_number = _sequence_number(raw)
+    for sequence_number, raw in numbered:
         try:
-            record = msgspec.convert(raw, _Record)
+            record = _convert(raw, _Record)
             changes.append(_change(record, sequence_number))
         except (msgspec.ValidationError, AttributeValueError, RecordError) as error:
-            rejections.append(Rejection(sequence_number, str(error)))
+            rejections.append(Rejection(sequence_number, str(error), _hash_of(raw)))
         else:
             written = record.dynamodb.approximate_creation_date_time
             if written is not None and (oldest is None or written < oldest):
                 oldest = written
+    identifiers = {sequence_number: raw["dynamodb"]["SequenceNumber"] for sequence_number, raw in numbered}
     return Batch(tuple(changes), tuple(rejections), identifiers, oldest)
 
 
@@ -125,21 +146,54 @@ def item_hash(item: ItemKey) -> str:
 
 def _sequence_number(record: Any) -> int:
     try:
-        return int(record["dynamodb"]["SequenceNumber"])
+        # With its base told, int() takes strings alone: Lambda would not know another type again.
+        return int(record["dynamodb"]["SequenceNumber"], 10)
     except (KeyError, TypeError, ValueError) as error:
         raise EventError("a record has no dynamodb.SequenceNumber: it is not of a DynamoDB stream") from error
 
 
+def _convert(raw: Any, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(raw, kind)
+    except UnicodeEncodeError:
+        # Not the cause: it quotes the name.
+        raise RecordError("the record has a field whose name is not Unicode text") from None
+
+
+def _hash_of(record: Any) -> str | None:
+    """Name the item of a record that can not be read as a whole, None where not even its Keys can."""
+    try:
+        keys = _convert(record["dynamodb"], _Keyed).keys
+        check(keys)
+        return item_hash(_item(keys))
+    except (msgspec.ValidationError, AttributeValueError, RecordError):
+        return None
+
+
 def _change(record: _Record, sequence_number: int) -> Change:
     stream = record.dynamodb
-    if not stream.keys:
-        raise RecordError("the record has no Keys")
-    item = tuple(sorted((name, *unpack(value)) for name, value in stream.keys.items()))
+    if stream.stream_view_type not in (None, "NEW_AND_OLD_IMAGES"):
+        known = stream.stream_view_type in _FEWER_IMAGES
+        raise RecordError(f"{stream.stream_view_type if known else 'unknown'} is the record's StreamViewType: {_FIX}")
+    expected = _IMAGES.get(record.event_name)
+    if expected is None:
+        raise RecordError(f"the record's eventName is none of {', '.join(_IMAGES)}")
     images = (stream.old_image, stream.new_image)
-    for image, name, expected in zip(images, ("OldImage", "NewImage"), _IMAGES[record.event_name], strict=True):
-        if (image is not None) != expected:
-            raise RecordError(
-                f"{record.event_name} record {'without' if expected else 'with'} {name}: "
-                "the table's stream_view_type must be NEW_AND_OLD_IMAGES"
-            )
+    for image, name, wanted in zip(images, ("OldImage", "NewImage"), expected, strict=True):
+        if (image is not None) != wanted:
+            raise RecordError(f"{record.event_name} record {'without' if wanted else 'with'} {name}: {_FIX}")
+    item = _item(stream.keys)
+    for image in images:
+        if image is not None:
+            check(image)
+            if not stream.keys.items() <= image.items():
+                raise RecordError("the record's Keys are not those of its image")
     return Change(item, sequence_number, *images)
+
+
+def _item(keys: Image) -> ItemKey:
+    if not keys:
+        raise RecordError("the record has no Keys")
+    if any(text(value) is None or _KEY_TYPES.isdisjoint(value) for value in keys.values()):
+        raise RecordError("the record's Keys hold a value that is empty, or of a type that no key has")
+    return tuple(sorted((name, kind, content) for name, value in keys.items() for kind, content in value.items()))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.attributes import AttributeValueError, Path, Template, encode, text
+from handler.attributes import MAXIMUM_DEPTH, AttributeValueError, Path, Template, binary, check, encode, text, unpack
 
 IMAGE: dict[str, Any] = {
     "pk": {"S": "o-1"},
@@ -38,6 +38,23 @@ IMAGE: dict[str, Any] = {
 )
 def test_a_path_finds_what_it_names_and_nothing_else(path: str, found: Any) -> None:
     assert Path(path).lookup(IMAGE) == found
+
+
+@pytest.mark.parametrize(
+    ("attribute", "path"),
+    [
+        ({"M": []}, "wrong.a"),
+        ({"L": {}}, "wrong[0]"),
+        ({"L": ["secret"]}, "wrong[0].a"),
+        ({"M": {"a": None}}, "wrong.a"),
+        ({"L": [None]}, "wrong[0]"),
+        ({"M": {}, "L": []}, "wrong.a"),
+    ],
+)
+def test_a_path_through_what_dynamodb_does_not_write_is_refused_not_taken_for_absent(attribute: Any, path: str) -> None:
+    with pytest.raises(AttributeValueError) as caught:
+        Path(path).lookup({"wrong": attribute})
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", ["", ".", "a.", ".a", "[0]", "a[", "a[x]", "a[0]b", "a..b", "{a}"])
@@ -72,6 +89,12 @@ def test_an_absent_value_has_no_text() -> None:
     assert text({"BOOL": False}) == "false"
 
 
+def test_half_a_surrogate_pair_is_no_text_for_a_key_and_a_whole_one_is() -> None:
+    assert text({"S": "🍕"}) == "🍕"
+    with pytest.raises(AttributeValueError, match="not Unicode text"):
+        text({"S": "secret\ud83c"})
+
+
 @pytest.mark.parametrize("wrong", ["{", "a}", "{}", "{a", "{{a}}"])
 def test_a_template_with_a_lonely_brace_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="a brace without its partner"):
@@ -103,7 +126,12 @@ def test_a_prefix_stands_before_the_key_and_leaves_the_template_alone() -> None:
         ({"S": ""}, '""'),
         ({"N": "99999999999999999999999999999999999999"}, "99999999999999999999999999999999999999"),
         ({"N": "-0.00000000000000000000000000000000000001"}, "-0.00000000000000000000000000000000000001"),
-        ({"N": "1E+125"}, "1E+125"),
+        ({"N": "-9.9999999999999999999999999999999999999E+125"}, "-9.9999999999999999999999999999999999999E+125"),
+        ({"N": "1" + "0" * 125}, "1" + "0" * 125),
+        ({"N": "1E-130"}, "1E-130"),
+        ({"N": "0." + "0" * 129 + "1"}, "0." + "0" * 129 + "1"),
+        ({"N": "-0"}, "-0"),
+        ({"N": "0E-400"}, "0E-400"),
         ({"N": "007"}, "7"),
         ({"N": "+.5"}, "0.5"),
         ({"BOOL": False}, "false"),
@@ -114,7 +142,9 @@ def test_a_prefix_stands_before_the_key_and_leaves_the_template_alone() -> None:
         ({"M": {}}, "{}"),
         ({"L": [{"N": "1"}, {"M": {"a": {"NULL": True}}}]}, '[1,{"a":null}]'),
         ({"SS": ["b", "B", "a"]}, '["B","a","b"]'),
+        ({"SS": ["🍕", "\uffee", "é", "z"]}, '["z","é","\uffee","🍕"]'),
         ({"NS": ["10", "9", "-1.5"]}, "[-1.5,9,10]"),
+        ({"NS": ["1E-130", "-1E+125", "0"]}, "[-1E+125,0,1E-130]"),
         ({"BS": ["/w==", "AA=="]}, '["/w==","AA=="]'),
     ],
 )
@@ -125,12 +155,25 @@ def test_a_value_is_encoded_exactly(value: Any, written: str) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"X": "secret"}, "has the type 'X'"),
+        ({"secret": "x"}, "a type that DynamoDB does not have"),
+        ("secret", "not an object that names its type"),
         ({"S": "secret", "N": "1"}, "has 2 types"),
         ({}, "has 0 types"),
         ({"N": "secret"}, "is not a number"),
         ({"N": "Infinity"}, "is not a number"),
+        ({"N": ""}, "is not a number"),
+        ({"N": "1E+126"}, "is not a number that DynamoDB holds"),
+        ({"N": "1E-131"}, "is not a number that DynamoDB holds"),
+        ({"N": "1" * 127}, "is not a number that DynamoDB holds"),
+        ({"N": "1E+99999999999999999999"}, "is not a number that DynamoDB holds"),
+        ({"NS": ["1", "secret"]}, "is not a number"),
+        ({"B": "secret!"}, "of type B is not base64"),
+        ({"B": "secretxx!"}, "of type B is not base64"),
+        ({"B": "AA==AA=="}, "of type B is not base64"),
+        ({"BS": ["AAE=", "secret-é"]}, "of type B is not base64"),
         ({"L": [{"S": "secret\ud800"}]}, "is not Unicode text"),
+        ({"M": {"secret\ud800": {"S": ""}}}, "is not Unicode text"),
+        ({"SS": ["secret\ud800"]}, "is not Unicode text"),
     ],
 )
 def test_what_dynamodb_does_not_write_is_refused_without_showing_it(value: Any, message: str) -> None:
@@ -139,8 +182,80 @@ def test_what_dynamodb_does_not_write_is_refused_without_showing_it(value: Any, 
     assert "secret" not in str(caught.value)
 
 
+CONTENTS: tuple[Any, ...] = ("secret", "true", "", 5, None, True, False, [], [5], ["a", None], [b""], {}, {"secret": 1})
+HELD: dict[str, tuple[Any, ...]] = {
+    "S": ("secret", "true", ""),
+    "N": ("secret", "true", ""),
+    "B": ("secret", "true", ""),
+    "BOOL": (True, False),
+    "NULL": (True,),
+    "M": ({}, {"secret": 1}),
+    "L": ([], [5], ["a", None], [b""]),
+    "SS": ([],),
+    "NS": ([],),
+    "BS": ([], [b""]),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    # By type and value: True is 1, but not the other's content.
+    [(kind, content) for kind, held in HELD.items() for content in CONTENTS if repr(content) not in map(repr, held)],
+)
+def test_content_of_another_type_is_refused_by_its_types_name_alone(kind: str, content: Any) -> None:
+    value = {kind: content}
+    for reading in (unpack, text, encode, lambda value: encode({"L": [value]})):
+        with pytest.raises(
+            AttributeValueError, match=f"^an attribute value of type {kind} holds what that type can not$"
+        ):
+            reading(value)
+
+
+@given(st.permutations(["1", "1.0", "1.00", "-0", "0"]))
+def test_a_sets_order_is_the_same_whatever_order_it_comes_in(elements: list[str]) -> None:
+    assert bytes(encode({"NS": elements})).decode() == "[-0,0,1,1.0,1.00]"
+
+
+def test_digits_that_json_does_not_know_are_not_passed_on() -> None:
+    assert bytes(encode({"N": "1\u0662"})) == b"12"
+
+
+def test_binary_of_both_notations_is_the_same_text() -> None:
+    assert binary(b"\xff\x00") == binary("/wA=") == "/wA="
+
+
+def nested(depth: int) -> Any:
+    value: Any = {"S": "deep"}
+    for level in range(depth):
+        value = {"M": {"m": value}} if level % 2 else {"L": [value]}
+    return value
+
+
+@pytest.mark.parametrize("depth", [0, 1, 32, MAXIMUM_DEPTH])
+def test_an_image_of_a_depth_that_dynamodb_allows_is_let_pass_and_encoded(depth: int) -> None:
+    check({"deep": nested(depth)})
+    assert bytes(encode(nested(depth))).count(b"deep") == 1
+
+
+@pytest.mark.parametrize("depth", [MAXIMUM_DEPTH + 1, 1_000, 50_000])
+def test_an_image_that_is_deeper_is_refused_however_deep(depth: int) -> None:
+    with pytest.raises(AttributeValueError, match="deeper than DynamoDB's 32 levels"):
+        check({"flat": {"S": ""}, "deep": nested(depth)})
+
+
+def test_a_name_that_is_not_unicode_text_is_refused() -> None:
+    check({"🍕": {"S": ""}, "": {"S": ""}})
+    with pytest.raises(AttributeValueError, match="not Unicode text") as caught:
+        check({"secret\ud83c": {"S": ""}, "\udf55": {"S": ""}})
+    assert "secret" not in str(caught.value)
+
+
+def test_a_value_that_is_wrong_is_left_to_whoever_reads_it() -> None:
+    check({"a": {"M": {"b": 5, "c": {"L": "x"}}}, "d": {"L": [None, {"M": ["x"]}]}, "e": {"S": 5}})
+
+
 numbers = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter(
-    lambda number: len(number.as_tuple().digits) <= 38
+    lambda number: len(number.as_tuple().digits) <= 38 and (not number or -130 <= number.adjusted() <= 125)
 )
 values: st.SearchStrategy[Any] = st.recursive(
     st.one_of(

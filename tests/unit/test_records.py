@@ -2,9 +2,11 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handler.changes import coalesce
-from handler.records import EventError, decode, item_hash
+from handler.records import EventError, Rejection, decode, item_hash
 from tests.stream import Stream, batch, sequence_number
 
 
@@ -47,6 +49,38 @@ def test_changes_are_in_the_order_of_their_numbers_as_integers(stream: Stream) -
     assert decoded.identifiers[11] == "011"
 
 
+def test_records_of_two_shards_at_once_keep_each_items_order(stream: Stream) -> None:
+    # An item is in one shard; the shards' numbers are mixed, and so is the batch.
+    records = [stream.records[position] for position in (1, 3, 0, 2)]
+    by_item = {net.item[0][2]: net.changes for net in coalesce(decode(batch(records)).changes)}
+    assert [len(by_item[name]) for name in ("a", "b")] == [3, 1]
+    assert [change.after for change in by_item["a"]] == [
+        {"pk": {"S": "a"}, "sk": {"S": "m"}, "n": {"N": "1"}},
+        {"pk": {"S": "a"}, "sk": {"S": "m"}, "n": {"N": "2"}},
+        None,
+    ]
+
+
+def test_a_record_that_comes_twice_is_taken_twice_in_its_place(stream: Stream) -> None:
+    again = batch([*stream.records, stream.records[0], stream.records[2]])
+    decoded = decode(again)
+    assert [change.after and change.after["n"]["N"] for change in coalesce(decoded.changes)[0].changes] == [
+        "1",
+        "1",
+        "2",
+        "2",
+        None,
+    ]
+    assert len(decoded.identifiers) == 4
+
+
+def test_two_items_with_one_sequence_number_are_both_kept(stream: Stream) -> None:
+    stream.records[1]["dynamodb"]["SequenceNumber"] = stream.records[0]["dynamodb"]["SequenceNumber"]
+    first, second = coalesce(decode(stream.event()).changes)
+    assert first.lowest == second.lowest
+    assert first.item != second.item
+
+
 def test_coalescing_gathers_an_items_changes_and_keeps_their_order(stream: Stream) -> None:
     first, second = coalesce(decode(stream.event()).changes)
     assert [(change.before is None, change.after is None) for change in first.changes] == [
@@ -71,9 +105,30 @@ def test_the_oldest_record_tells_when_it_was_written(stream: Stream) -> None:
         (2, {"OldImage": None}, "MODIFY record without OldImage"),
         (2, {"NewImage": None}, "MODIFY record without NewImage"),
         (3, {"OldImage": None}, "REMOVE record without OldImage"),
+        (0, {"OldImage": {}}, "INSERT record with OldImage.*stream_view_type"),
+        (3, {"NewImage": {}}, "REMOVE record with NewImage.*stream_view_type"),
+        (2, {"StreamViewType": "secret"}, "^unknown is the record's StreamViewType.*stream_view_type"),
+        (2, {"StreamViewType": "secret\ud800"}, "^unknown is the record's StreamViewType"),
+        (2, {"StreamViewType": ["secret"]}, "StreamViewType"),
+        (2, {"Keys": None}, "Keys"),
         (2, {"Keys": {}}, "no Keys"),
         (2, {"Keys": {"pk": {}}}, "0 types"),
+        (2, {"Keys": {"pk": {"S": ""}}}, "empty, or of a type that no key has"),
+        (2, {"Keys": {"pk": {"B": ""}}}, "empty, or of a type that no key has"),
+        (2, {"Keys": {"pk": {"BOOL": True}}}, "empty, or of a type that no key has"),
+        (2, {"Keys": {"pk": {"L": [{"S": "secret"}]}}}, "empty, or of a type that no key has"),
+        (2, {"Keys": {"pk": {"S": ["secret"]}}}, "of type S holds what"),
+        (2, {"Keys": {"pk": {"S": "secret\ud800"}}}, "not Unicode text"),
+        (2, {"Keys": {"secret\ud800": {"S": "a"}}}, "Keys are not those of its image"),
+        (2, {"Keys": {"pk": {"N": "secret"}}}, "is not a number"),
+        (2, {"Keys": {"pk": {"S": "secret"}, "sk": {"S": "m"}}}, "Keys are not those of its image"),
+        (2, {"Keys": {"secret": {"S": "a"}}}, "Keys are not those of its image"),
+        (2, {"OldImage": {"pk": {"S": "secret"}, "sk": {"S": "m"}}}, "Keys are not those of its image"),
         (2, {"NewImage": "secret"}, "new_image|NewImage"),
+        (2, {"NewImage": {"secret": "secret"}}, "new_image|NewImage"),
+        (2, {"NewImage": {"secret\ud800": {"S": "secret"}}}, "not Unicode text"),
+        (2, {"ApproximateCreationDateTime": "secret"}, "ApproximateCreationDateTime"),
+        (2, {"secret\ud800": None}, "a field whose name is not Unicode text"),
     ],
 )
 def test_a_record_that_can_not_be_read_is_rejected_alone(
@@ -88,11 +143,68 @@ def test_a_record_that_can_not_be_read_is_rejected_alone(
     assert re.search(reason, rejection.reason)
 
 
-def test_an_unknown_event_name_is_rejected_alone(stream: Stream) -> None:
-    stream.records[1]["eventName"] = "TRUNCATE"
+@pytest.mark.parametrize("name", ["secret", "insert", "secret\ud800", "", None, 5, ["secret"]])
+def test_an_unknown_event_name_is_rejected_alone_and_not_shown(stream: Stream, name: Any) -> None:
+    stream.records[1]["eventName"] = name
     decoded = decode(stream.event())
     assert len(decoded.changes) == 3
     assert "eventName" in decoded.rejections[0].reason
+    assert "secret" not in decoded.rejections[0].reason
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+@pytest.mark.parametrize("event_name", ["INSERT", "MODIFY", "REMOVE"])
+@pytest.mark.parametrize(
+    ("view_type", "shown"),
+    [
+        ("KEYS_ONLY", ()),
+        ("NEW_IMAGE", ("NewImage",)),
+        ("OLD_IMAGE", ("OldImage",)),
+        ("NEW_AND_OLD_IMAGES", ("NewImage", "OldImage")),
+    ],
+)
+def test_a_record_with_fewer_images_than_its_event_has_is_refused_with_the_fix(
+    stream: Stream, view_type: str, shown: tuple[str, ...], event_name: str, says_so: bool
+) -> None:
+    record = next(record for record in stream.records if record["eventName"] == event_name)
+    stream_record = record["dynamodb"]
+    whole = [name for name in ("NewImage", "OldImage") if name in stream_record]
+    for name in whole:
+        if name not in shown:
+            del stream_record[name]
+    if says_so:
+        stream_record["StreamViewType"] = view_type
+    else:
+        del stream_record["StreamViewType"]
+    decoded = decode(batch([record]))
+    # A stream of new images alone shows all that there is of an INSERT: only the record itself can tell.
+    if view_type == "NEW_AND_OLD_IMAGES" or (not says_so and all(name in shown for name in whole)):
+        assert decoded.rejections == ()
+        assert len(decoded.changes) == 1
+    else:
+        (rejection,) = decoded.rejections
+        assert rejection.reason.endswith("the table's stream_view_type must be NEW_AND_OLD_IMAGES")
+        assert rejection.reason.startswith(view_type if says_so else event_name)
+        assert decoded.changes == ()
+
+
+def rejection_of(stream: Stream, position: int, **wrong: Any) -> Rejection:
+    stream.records[position]["dynamodb"].update(wrong)
+    (rejection,) = decode(stream.event()).rejections
+    return rejection
+
+
+def test_a_rejected_records_item_is_named_by_the_same_hash_as_ever(stream: Stream) -> None:
+    item = decode(stream.event()).changes[2].item
+    rejected: list[dict[str, Any]] = [{"NewImage": None}, {"NewImage": "x"}, {"OldImage": {}}]
+    for wrong in rejected:
+        assert rejection_of(stream, 2, **wrong).item_hash == item_hash(item)
+
+
+@pytest.mark.parametrize("keys", [None, {}, "pk", {"pk": "a"}, {"pk": {"S": "\ud800"}}, {"\ud800": {"S": "a"}}])
+def test_a_record_whose_keys_can_not_be_read_has_no_hash(stream: Stream, keys: Any) -> None:
+    assert rejection_of(stream, 2, Keys=keys).item_hash is None
+    assert rejection_of(stream, 2, **{"\ud800": None}).item_hash is None
 
 
 @pytest.mark.parametrize(
@@ -105,12 +217,47 @@ def test_an_unknown_event_name_is_rejected_alone(stream: Stream) -> None:
         {"Records": [None]},
         {"Records": [{}]},
         {"Records": [{"dynamodb": {}}]},
+        {"Records": [{"dynamodb": []}]},
         {"Records": [{"dynamodb": {"SequenceNumber": "x"}}]},
+        {"Records": [{"dynamodb": {"SequenceNumber": 5}}]},
+        {"Records": [{"dynamodb": {"SequenceNumber": 5.0}}]},
+        {"Records": [{"dynamodb": {"SequenceNumber": True}}]},
+        {"Records": [{"dynamodb": {"SequenceNumber": ""}}]},
+        {"Records": [{"dynamodb": {"SequenceNumber": "1" * 5_000}}]},
     ],
 )
 def test_what_is_not_a_batch_of_stream_records_is_refused_whole(event: Any) -> None:
     with pytest.raises(EventError, match="stream"):
         decode(event)
+
+
+def test_a_record_without_a_sequence_number_fails_the_batch_for_nothing_could_name_it(stream: Stream) -> None:
+    del stream.records[2]["dynamodb"]["SequenceNumber"]
+    with pytest.raises(EventError, match="a record has no dynamodb.SequenceNumber"):
+        decode(stream.event())
+
+
+anything: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["S", "N", "B", "M", "L"]) | st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+fields = ("Keys", "NewImage", "OldImage", "StreamViewType", "ApproximateCreationDateTime")
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(fields, anything)), anything, anything)
+def test_whatever_a_record_holds_it_alone_is_rejected(wrong: dict[str, Any], event_name: Any, other: Any) -> None:
+    stream = Stream()
+    stream.put({"pk": "a", "sk": "m"})
+    stream.put({"pk": "b", "sk": "m"})
+    record = {"eventName": event_name, "other": other, "dynamodb": {"SequenceNumber": "1", **wrong}}
+    decoded = decode(batch([record, *stream.records]))
+    assert len(decoded.changes) + len(decoded.rejections) == 3
+    assert [change.item[0] for change in decoded.changes[-2:]] == [("pk", "S", "a"), ("pk", "S", "b")]
+    assert [rejection.sequence_number for rejection in decoded.rejections] in ([1], [])
 
 
 def test_an_items_hash_tells_items_apart_and_shows_nothing() -> None:

@@ -1,0 +1,115 @@
+from collections.abc import Sequence
+from typing import Any
+
+from handler.cache import Applied, Failure
+from handler.outcome import LOGGED_FAILURES, Outcome, report
+from handler.records import Batch, Rejection, decode, item_hash
+from handler.views import DeleteEntry
+from tests.stream import Stream
+
+NONE = Applied((), {})
+
+
+def of(count: int) -> Batch:
+    stream = Stream()
+    for number in range(count):
+        stream.put({"pk": f"p{number}", "sk": "m"})
+    return decode(stream.event())
+
+
+def failed(batch: Batch, *positions: int) -> Applied:
+    operations = [DeleteEntry("mine", "key", batch.changes[position].sequence_number) for position in positions]
+    return Applied(tuple(Failure(operation, "throttled") for operation in operations), {})
+
+
+def told(
+    batch: Batch, rejections: Sequence[Rejection] = (), applied: Applied = NONE, now: float = 1_700_000_100.0
+) -> Outcome:
+    return report(batch, rejections, applied, now)
+
+
+def item(batch: Batch, position: int) -> str:
+    return item_hash(batch.changes[position].item)
+
+
+def number(batch: Batch, position: int) -> Any:
+    return batch.identifiers[batch.changes[position].sequence_number]
+
+
+def test_a_batch_in_which_all_went_well_has_nothing_to_retry_and_no_failures() -> None:
+    outcome = told(of(2))
+    assert outcome.response == {"batchItemFailures": []}
+    assert outcome.log == {"records": 2, "operations": {}, "propagation_delay_seconds": 0.0, "failed": 0}
+    assert outcome.metrics["RejectedRecords"] == outcome.metrics["CacheFailures"] == 0
+
+
+def test_an_operation_that_failed_is_named_by_its_first_record_and_that_records_item() -> None:
+    batch = of(3)
+    outcome = told(batch, applied=failed(batch, 2, 1))
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": number(batch, 1)}]}
+    assert outcome.log["retry_from"] == number(batch, 1)
+    assert outcome.log["failures"] == [
+        {"sequence_number": number(batch, place), "view": "mine", "item": item(batch, place), "reason": "throttled"}
+        for place in (1, 2)
+    ]
+    assert outcome.metrics["CacheFailures"] == 2
+    assert outcome.metrics["RejectedRecords"] == 0
+
+
+def test_rejections_and_failures_are_named_together_lowest_number_first() -> None:
+    batch = of(4)
+    of_a_view = Rejection(batch.changes[2].sequence_number, "wrong", item(batch, 2), "mine")
+    outcome = told(batch, [of_a_view], failed(batch, 3, 0))
+    assert [failure["sequence_number"] for failure in outcome.log["failures"]] == [
+        number(batch, place) for place in (0, 2, 3)
+    ]
+    assert [failure["reason"] for failure in outcome.log["failures"]] == ["throttled", "wrong", "throttled"]
+    assert outcome.log["failed"] == 3
+
+
+def test_a_record_that_nobody_can_read_has_neither_view_nor_item_to_name() -> None:
+    stream = Stream()
+    stream.put({"pk": "a", "sk": "m"})
+    stream.records[0]["dynamodb"]["Keys"] = None
+    batch = decode(stream.event())
+    (failure,) = told(batch).log["failures"]
+    assert failure.keys() == {"sequence_number", "reason"}
+
+
+def test_a_record_is_counted_once_however_many_views_reject_it() -> None:
+    batch = of(2)
+    rejections = [
+        Rejection(batch.changes[place].sequence_number, "wrong", None, view)
+        for place, view in ((0, "one"), (0, "other"), (1, "one"))
+    ]
+    outcome = told(batch, rejections)
+    assert outcome.metrics["RejectedRecords"] == 2
+    assert outcome.log["failed"] == 3
+
+
+def test_the_first_failures_are_named_and_all_are_counted() -> None:
+    batch = of(LOGGED_FAILURES + 5)
+    outcome = told(batch, applied=failed(batch, *range(LOGGED_FAILURES + 5)))
+    assert len(outcome.log["failures"]) == LOGGED_FAILURES
+    assert outcome.log["failed"] == outcome.metrics["CacheFailures"] == LOGGED_FAILURES + 5
+
+
+def test_the_delay_is_the_oldest_records_and_absent_where_none_says_when_it_was_written() -> None:
+    assert told(of(3), now=1_700_000_107.5).metrics["PropagationDelay"] == 7.5
+    outcome = told(of(0))
+    assert "PropagationDelay" not in outcome.metrics
+    assert outcome.log["propagation_delay_seconds"] is None
+
+
+def test_what_was_counted_becomes_metrics() -> None:
+    counts = {"set": 1, "delete": 2, "list_update": 4, "list_conflict": 8, "list_rebuild": 16, "too_big": 32}
+    assert told(of(1), applied=Applied((), counts)).metrics == {
+        "Records": 1,
+        "RejectedRecords": 0,
+        "CacheWrites": 7,
+        "CacheFailures": 0,
+        "ListConflicts": 8,
+        "ListRebuilds": 16,
+        "TooBig": 32,
+        "PropagationDelay": 0.0,
+    }
