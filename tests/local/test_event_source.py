@@ -487,6 +487,13 @@ class TestOrder:
         assert "109" not in delivered
         assert len(delivered) > 2
 
+    def test_no_more_is_read_than_can_wait(self) -> None:
+        """AWS does not say how far it reads ahead of a failure: here, a read of 1,000 for each batch at once."""
+        world = World(failing("101"), seconds=0, parallelization_factor=2)
+        world.write("a", *"bcdefgh", *["a"] * 5_000)
+        world.run_for(60)
+        assert world.stream.reads == [("shard-0", 1_000), ("shard-0", 1_000)]
+
     def test_the_checkpoint_passes_only_what_is_acknowledged_without_a_gap(self) -> None:
         """with-ddb: at least once: what is after an unacknowledged record is delivered again."""
         world = World(failing("101"), parallelization_factor=2, batch_size=1)
@@ -1026,6 +1033,20 @@ class TestStartingPosition:
 
         world.run_for(5, script)
         assert world.delivered == [["103"]]
+
+    def test_latest_misses_nothing_between_two_drains(self) -> None:
+        """The same: what is new is new since the mapping began."""
+        world = World(starting_position="LATEST")
+        world.write("a")
+        poller = world.poller()
+
+        async def main() -> None:
+            await poller.drain()
+            world.write("b")
+            await poller.drain()
+
+        run(main(), world.clock)
+        assert world.delivered == [["102"]]
 
     def test_latest_misses_nothing_of_a_split(self) -> None:
         """The same: all that a child has is newer than the mapping."""
