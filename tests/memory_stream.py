@@ -8,7 +8,7 @@ import msgspec
 
 from local.event_source import Page, Position, Shard, TrimmedDataAccessError
 
-READ_BYTES = 1_000_000
+READ_RECORDS, READ_BYTES = 1_000, 1_000_000
 """GetRecords returns no more. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html"""
 
 
@@ -26,6 +26,7 @@ class MemoryStream:
         self._shards = {each: Shard(each) for each in shard_ids or ("shard-0",)}
         self._records: dict[str, list[Mapping[str, Any]]] = {each: [] for each in self._shards}
         self._closed: dict[str, None] = {}
+        self._trimmed: dict[str, int] = {}
         self._number = 100
 
     def write(self, record: Mapping[str, Any], shard_id: str = "shard-0") -> str:
@@ -50,10 +51,13 @@ class MemoryStream:
             self._shards[each] = Shard(each, shard_id)
             self._records[each] = []
 
-    def trim(self, shard_id: str) -> None:
-        """Forget a shard, as the stream does a day after it was closed."""
+    def trim(self, shard_id: str, count: int) -> None:
+        """Forget a shard's first records, as the stream does when they are a day old."""
+        self._trimmed[shard_id] = count
+
+    def forget(self, shard_id: str) -> None:
+        """Forget a closed shard, as the stream does when its last record is a day old."""
         del self._shards[shard_id]
-        del self._records[shard_id]
 
     async def shards(self) -> list[Shard]:
         await asyncio.sleep(0)
@@ -61,24 +65,26 @@ class MemoryStream:
 
     async def iterator(self, shard_id: str, position: Position) -> str:
         await asyncio.sleep(0)
-        if shard_id not in self._shards:
-            raise TrimmedDataAccessError
         records = self._records[shard_id]
         match position.shard_iterator_type:
             case "TRIM_HORIZON":
-                index = 0
+                index = self._trimmed.get(shard_id, 0)
             case "LATEST":
                 index = len(records)
             case kind:
                 assert position.sequence_number is not None
-                after = int(position.sequence_number) + (kind == "AFTER_SEQUENCE_NUMBER")
-                index = sum(int(each["dynamodb"]["SequenceNumber"]) < after for each in records)
+                first = int(position.sequence_number) + (kind == "AFTER_SEQUENCE_NUMBER")
+                index = sum(int(each["dynamodb"]["SequenceNumber"]) < first for each in records)
+                if index < self._trimmed.get(shard_id, 0):
+                    raise TrimmedDataAccessError
         return f"{shard_id} {index}"
 
     async def records(self, iterator: str, limit: int) -> Page:
         await asyncio.sleep(0)
         shard_id, start = iterator.split()
-        found = self._records[shard_id][int(start) : int(start) + limit]
+        if int(start) < self._trimmed.get(shard_id, 0):
+            raise TrimmedDataAccessError
+        found = self._records[shard_id][int(start) : int(start) + min(limit, READ_RECORDS)]
         size = 0
         for count, each in enumerate(found):
             size += len(msgspec.json.encode(each))

@@ -8,24 +8,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from msgspec import Struct
-
 from local.event_source.event import Record, event_text
 from local.event_source.mapping import EventSourceMapping
 
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
-
-
-class Invocations(Struct, frozen=True):
-    """What was tried with some records.
-
-    Attributes:
-        count: how often the function got them.
-        function_error: what the last one failed with; None: it answered with a partial batch response.
-    """
-
-    count: int = 0
-    function_error: str | None = None
+"""Why. The page shows the first alone; the second is what users of AWS report to have received."""
 
 
 def invocation_record(
@@ -33,28 +20,36 @@ def invocation_record(
     shard_id: str,
     records: Sequence[Record],
     condition: Condition,
-    invocations: Invocations,
+    invocations: int,
+    function_error: str | None,
     now: float,
 ) -> dict[str, Any]:
     """Describe a discarded batch, as AWS does.
 
-    `payload` is the whole event as JSON text. AWS sends it to an S3 bucket only: a queue's or topic's adapter leaves it
-    out.
+    Args:
+        mapping: the mapping.
+        shard_id: the records' shard.
+        records: what is discarded.
+        condition: why.
+        invocations: how often the function got just these.
+        function_error: what it last failed with; None: it returned a partial batch response.
+        now: the time, in seconds since the epoch.
+
+    Returns:
+        The message. Its `payload` is the whole event as JSON text. AWS sends that to an S3 bucket only: a queue's or
+        topic's adapter has to leave it out.
     """
     first, last = records[0], records[-1]
-    name = f"{mapping.function_arn} {shard_id} {first.sequence_number} {len(records)}"
-    response = {"statusCode": 200, "executedVersion": "$LATEST"}
-    if invocations.function_error is not None:
-        response |= {"functionError": invocations.function_error}
+    response = {"statusCode": 200, "executedVersion": "$LATEST", "functionError": function_error}
     return {
         "requestContext": {
-            # By the batch's name, so that a run can be repeated exactly.
-            "requestId": str(uuid.uuid5(uuid.NAMESPACE_URL, name)),
+            # A name, not a chance, so that a run can be repeated exactly.
+            "requestId": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{shard_id} {first.sequence_number} {len(records)}")),
             "functionArn": mapping.function_arn,
             "condition": condition,
-            "approximateInvokeCount": invocations.count,
+            "approximateInvokeCount": invocations,
         },
-        **({"responseContext": response} if invocations.count else {}),
+        **({"responseContext": response} if invocations else {}),
         "version": "1.0",
         "timestamp": _time(now, "milliseconds"),
         "DDBStreamBatchInfo": {

@@ -9,7 +9,7 @@ from typing import Any
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
-def first_failure(response: Any, sequence_numbers: Sequence[str]) -> int | None:
+def first_failure(response: Any, sequence_numbers: Sequence[str]) -> int:
     """Find where a batch has to be tried again, by a mapping that has `ReportBatchItemFailures`.
 
     Args:
@@ -17,17 +17,17 @@ def first_failure(response: Any, sequence_numbers: Sequence[str]) -> int | None:
         sequence_numbers: the batch's, in order.
 
     Returns:
-        The index of the first record that failed; 0 too where the answer makes the whole batch a failure; None: all
-        of it succeeded.
+        How many of the first records succeeded: all where there is no failure, 0 where the answer makes the whole batch
+        one.
     """
     if response in _EMPTY:
-        return None
+        return len(sequence_numbers)
     if not isinstance(response, dict):
-        # Not in the page's lists, but its first paragraph: all other results are a complete failure.
+        # Not in the page's lists, but in its first paragraph: all other results are a complete failure.
         return 0
     failures = response.get("batchItemFailures")
     if failures in _EMPTY:
-        return None
+        return len(sequence_numbers)
     indexes = {number: index for index, number in enumerate(sequence_numbers)}
     return min(indexes.get(_identifier(each), 0) for each in failures) if isinstance(failures, list) else 0
 
