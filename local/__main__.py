@@ -12,6 +12,7 @@ from rich.console import Console
 
 from local.aws import AwsStack
 from local.demo import run
+from local.event_source.__main__ import main as poller
 from local.momento.__main__ import main as momento
 from local.server import ServerError
 from local.terraform import Terraform, TerraformError, check_format, root_modules
@@ -30,6 +31,7 @@ main = typer.Typer(
     """,
 )
 main.command("momento")(momento)
+main.command("poller")(poller)
 terraform = typer.Typer(no_args_is_help=True, help="Terraform on the module and its examples, in a copy of the tree.")
 main.add_typer(terraform, name="terraform")
 

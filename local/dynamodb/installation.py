@@ -1,4 +1,4 @@
-"""Gets DynamoDB Local onto a machine: npm installs the one package of the lock beside this file, and checks its hash."""
+"""Gets DynamoDB Local onto a machine: npm installs the one package of the lock beside this file, by its hash."""
 
 import shutil
 import subprocess
