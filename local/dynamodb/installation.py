@@ -8,7 +8,7 @@ from pathlib import Path
 from local.server import ServerError
 
 _MANIFEST = Path(__file__).with_name("package.json")
-_LOCK = Path(__file__).with_name("package-lock.json")
+LOCK = Path(__file__).with_name("package-lock.json")
 _DIRECTORY = Path(__file__).parents[2] / ".build" / "dynamodb-local"
 
 
@@ -22,7 +22,7 @@ def install(directory: Path = _DIRECTORY) -> Path:
         ServerError: npm is missing, or failed.
     """
     installed = directory / "installed.json"
-    if not installed.exists() or installed.read_bytes() != _LOCK.read_bytes():
+    if not installed.exists() or installed.read_bytes() != LOCK.read_bytes():
         npm = shutil.which("npm")
         if npm is None:
             raise ServerError(
@@ -32,7 +32,7 @@ def install(directory: Path = _DIRECTORY) -> Path:
         print(f"Installing DynamoDB Local into {directory} (60 MB)", file=sys.stderr, flush=True)
         directory.mkdir(parents=True, exist_ok=True)
         installed.unlink(missing_ok=True)
-        for each in (_MANIFEST, _LOCK):
+        for each in (_MANIFEST, LOCK):
             shutil.copy(each, directory)
         # The package's own scripts are not run: they would fetch other versions.
         answer = subprocess.run(
@@ -45,5 +45,5 @@ def install(directory: Path = _DIRECTORY) -> Path:
         )
         if answer.returncode:
             raise ServerError(f"npm could not install DynamoDB Local:\n{answer.stderr or answer.stdout}")
-        shutil.copy(_LOCK, installed)
+        shutil.copy(LOCK, installed)
     return directory / "node_modules" / "amplify-dynamodb-simulator" / "emulator"

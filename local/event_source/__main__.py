@@ -96,8 +96,8 @@ class _ShownDestination:
     async def send(self, message: dict[str, Any]) -> None:
         info = message["DDBStreamBatchInfo"]
         batch = _batch(info["batchSize"], info["startSequenceNumber"])
-        _show(f"{batch}: discarded, {message['requestContext']['condition']}")
         await self._destination.send(message)
+        _show(f"{batch}: discarded, {message['requestContext']['condition']}")
 
 
 def _batch(records: int, first: str) -> str:
