@@ -25,7 +25,8 @@ class DynamoDBLocal:
 
     What differs from AWS, as seen with 1.25.1:
 
-    - A table's stream has one shard, which does not end, and its ARN's Region is `ddblocal`.
+    - A table's stream has one shard, which ends only with the stream, and its ARN's Region is `ddblocal`.
+    - `ApproximateCreationDateTime` is cut down to the minute.
     - Expired items are deleted about one second after TTL is enabled on their table, then every 10 seconds. On a table
       with an index, those that lack one of the index's key attributes never are; and the stream record of the others
       has the index's key attributes among its `Keys`.
