@@ -404,14 +404,13 @@ class TestBatching:
     def test_an_event_is_no_larger_than_6_mb(self) -> None:
         """invocation-eventsourcemapping: "The payload size reaches 6 MB". It ends the window, too."""
         world = World(batch_size=10_000, maximum_batching_window_in_seconds=300)
-        text = "x" * 700_000
-        for _ in range(12):
-            world.stream.write(record("a", text={"S": text}))
+        for _ in range(8_000):
+            world.stream.write(record("a", text={"S": "x" * 500}))
         world.run_for(5)
-        assert [len(each) for each in world.delivered] == [8]
-        size = len(json.dumps(world.handler.invocations[0].event, separators=(",", ":")))
-        assert size <= 6 * 1024 * 1024 < size + len(text)
         assert world.times == [0]
+        event = world.handler.invocations[0].event
+        one, all_of_it = (len(json.dumps(each, separators=(",", ":"))) for each in (event["Records"][0], event))
+        assert all_of_it <= 6 * 1024 * 1024 < all_of_it + one + len(",")
 
     def test_a_closed_shard_needs_no_window(self) -> None:
         """with-ddb says what ends a window; there is nothing left to gather for."""
@@ -542,6 +541,26 @@ class TestRetries:
         world.write("a")
         world.drain(backoff=lambda failures: failures * 10)
         assert world.times == [0, 10, 30, 60]
+
+    def test_progress_ends_the_backing_off(self) -> None:
+        """AWS does not say so; what succeeds of a batch is progress, and so is what is discarded."""
+
+        def answer(batch: list[str]) -> Any:
+            if world.times == [0]:
+                raise FunctionError
+            return reporting("102")(batch)
+
+        world = World(answer, seconds=0, report_batch_item_failures=True, maximum_retry_attempts=2)
+        world.write("a", "b")
+        world.drain()
+        assert world.delivered == [["101", "102"], ["101", "102"], ["102"], ["102"], ["102"]]
+        assert world.times == [0, 1, 2, 4, 8]
+
+        world = World(failing("101", "102"), seconds=0, bisect_batch_on_function_error=True, maximum_retry_attempts=1)
+        world.write("a", "b")
+        world.drain()
+        assert world.delivered == [["101", "102"], ["101"], ["101"], ["102"], ["102"]]
+        assert world.times == [0, 1, 3, 3, 4]
 
     def test_a_function_that_can_not_be_invoked_costs_no_retry(self) -> None:
         """services-dynamodb-errors: "unable to invoke the function due to throttling": tried until the records
