@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DYNAMODB := .build/dynamodb-local/installed.json
 PYTEST_ARGUMENTS ?=
 
 .PHONY: help
@@ -18,15 +19,20 @@ $(INSTALLED): requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@
 
+# Its first use installs it too, but here the line that says so is seen.
+$(DYNAMODB): local/dynamodb/package-lock.json | $(INSTALLED)
+	@$(BIN)/python -m local.dynamodb
+	@touch $@
+
 .PHONY: install
-install: $(INSTALLED) ## Install the locked tools into .venv
+install: $(INSTALLED) $(DYNAMODB) ## Install the locked tools into .venv, and DynamoDB Local into .build
 
 .PHONY: demo
 demo: $(INSTALLED) ## Run the pizza app end to end on this machine
 	@$(BIN)/python -m local demo
 
 .PHONY: test
-test: $(INSTALLED) ## Run every test: Python's, then Terraform's
+test: $(INSTALLED) $(DYNAMODB) ## Run every test: Python's, then Terraform's
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
 	$(BIN)/python -m local terraform test
 

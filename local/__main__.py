@@ -10,9 +10,11 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from local.aws import AwsStack, AwsStackError
+from local.aws import AwsStack
 from local.demo import run
+from local.event_source.__main__ import main as poller
 from local.momento.__main__ import main as momento
+from local.server import ServerError
 from local.terraform import Terraform, TerraformError, check_format, root_modules
 
 console = Console(emoji=False, highlight=False, soft_wrap=True)
@@ -29,6 +31,7 @@ main = typer.Typer(
     """,
 )
 main.command("momento")(momento)
+main.command("poller")(poller)
 terraform = typer.Typer(no_args_is_help=True, help="Terraform on the module and its examples, in a copy of the tree.")
 main.add_typer(terraform, name="terraform")
 
@@ -78,6 +81,6 @@ if __name__ == "__main__":
     os.environ.update(no_grpc_proxy="127.0.0.1")
     try:
         main()
-    except (AwsStackError, TerraformError) as error:
+    except (ServerError, TerraformError) as error:
         console.print(str(error), style="red", markup=False)
         sys.exit(1)

@@ -12,6 +12,7 @@ from local.event_source.event import Record, event_text
 from local.event_source.mapping import EventSourceMapping
 
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
+"""Why. The page shows the first alone; the second is what users of AWS report to have received."""
 
 
 def invocation_record(

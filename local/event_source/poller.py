@@ -52,6 +52,8 @@ class Poller:
         self._stream = stream
         self._delivery = Delivery(mapping, function, destination, clock, backoff)
         self._matches = compiled(mapping.filter_patterns)
+        # What LATEST means is known to its iterator alone until a first record has come.
+        self._iterators: dict[str, str] = {}
 
     async def run(self) -> None:
         """Poll until cancelled. What is under way then is cancelled, too, and not acknowledged."""
@@ -102,6 +104,7 @@ class Poller:
             self._delivery,
             self._matches,
             self.checkpoints,
+            self._iterators,
             to_the_end_so_far=to_the_end_so_far,
         )
 

@@ -33,6 +33,7 @@ class ShardPoller:
         delivery: what sees a batch through.
         matches: whether the filters let a record through.
         checkpoints: where to begin, and what to keep up to date.
+        iterators: shard id to the iterator of the poller that came to the end so far, for the next one to go on with.
         to_the_end_so_far: stop where an open shard has no more records; else wait for more.
 
     Attributes:
@@ -47,6 +48,7 @@ class ShardPoller:
         delivery: Delivery,
         matches: Callable[[Mapping[str, Any]], bool],
         checkpoints: Checkpoints,
+        iterators: dict[str, str],
         *,
         to_the_end_so_far: bool,
     ) -> None:
@@ -57,6 +59,7 @@ class ShardPoller:
         self._delivery = delivery
         self._matches = matches
         self._checkpoints = checkpoints
+        self._iterators = iterators
         self._to_the_end_so_far = to_the_end_so_far
         self._position = checkpoints.positions.get(shard_id, Position("TRIM_HORIZON"))
         self._unacknowledged: deque[Record] = deque()
@@ -70,7 +73,7 @@ class ShardPoller:
         await together([self._read(), *(self._work(lane) for lane in self._lanes)])
 
     async def _read(self) -> None:
-        iterator: str | None = None
+        iterator = self._iterators.pop(self._shard_id, None)
         closed = False
         while not closed:
             await self._until_wanted()
@@ -94,8 +97,10 @@ class ShardPoller:
             lane.end()
         while self._unacknowledged:
             await self._until_changed()
-        if closed:
+        if iterator is None:
             self._checkpoints.finished[self._shard_id] = None
+        else:
+            self._iterators[self._shard_id] = iterator
 
     def _take(self, page: Page) -> None:
         """Pass on what was read. What the filters leave out is acknowledged.

@@ -3,7 +3,7 @@
 import base64
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +35,15 @@ class Functions:
         self._client = app.aws.client("lambda")
         self._deployed = self._client.get_function_configuration(FunctionName=app.outputs["function_name"])
 
-    def deploy(self, name: str, **changes: Any) -> str:
-        """Deploy the example's package again, with settings that are different, for keys of its own."""
-        variables = dict(self._deployed["Environment"]["Variables"])
+    def deploy(self, name: str, environment: Mapping[str, str] | None = None, **changes: Any) -> str:
+        """Deploy the example's package again, with settings that are different, for keys of its own.
+
+        Args:
+            name: the function's, and its key prefix.
+            environment: variables on top.
+            changes: by section of the settings.
+        """
+        variables = self._deployed["Environment"]["Variables"] | (environment or {})
         settings = json.loads(gzip.decompress(base64.b64decode(variables["SETTINGS"])))
         settings |= {"key_prefix": f"{name}/"}
         for section, change in changes.items():

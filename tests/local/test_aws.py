@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.aws import AwsStack, AwsStackError, _Server
+from local.aws import AwsStack
+from local.server import Server, ServerError
 
 FUNCTION = """
 import importlib.util, os
@@ -98,9 +99,9 @@ def test_nothing_is_left_after_an_error() -> None:
 
 
 def test_a_server_that_ends_while_starting_shows_its_log(tmp_path: Path) -> None:
-    server = _Server("broken", ["-c", "raise SystemExit('no such luck')"], 1, tmp_path)
+    server = Server("broken", [sys.executable, "-c", "raise SystemExit('no such luck')"], 1, tmp_path)
     server.start()
-    with pytest.raises(AwsStackError, match=r"broken ended while starting:\nno such luck"):
+    with pytest.raises(ServerError, match=r"broken ended while starting:\nno such luck"):
         server.wait_until_ready()
     server.end()
 

@@ -404,14 +404,13 @@ class TestBatching:
     def test_an_event_is_no_larger_than_6_mb(self) -> None:
         """invocation-eventsourcemapping: "The payload size reaches 6 MB". It ends the window, too."""
         world = World(batch_size=10_000, maximum_batching_window_in_seconds=300)
-        text = "x" * 700_000
-        for _ in range(12):
-            world.stream.write(record("a", text={"S": text}))
+        for _ in range(8_000):
+            world.stream.write(record("a", text={"S": "x" * 500}))
         world.run_for(5)
-        assert [len(each) for each in world.delivered] == [8]
-        size = len(json.dumps(world.handler.invocations[0].event, separators=(",", ":")))
-        assert size <= 6 * 1024 * 1024 < size + len(text)
         assert world.times == [0]
+        event = world.handler.invocations[0].event
+        one, all_of_it = (len(json.dumps(each, separators=(",", ":"))) for each in (event["Records"][0], event))
+        assert all_of_it <= 6 * 1024 * 1024 < all_of_it + one + len(",")
 
     def test_a_closed_shard_needs_no_window(self) -> None:
         """with-ddb says what ends a window; there is nothing left to gather for."""
@@ -487,6 +486,13 @@ class TestOrder:
         assert "109" not in delivered
         assert len(delivered) > 2
 
+    def test_no_more_is_read_than_can_wait(self) -> None:
+        """AWS does not say how far it reads ahead of a failure: here, a read of 1,000 for each batch at once."""
+        world = World(failing("101"), seconds=0, parallelization_factor=2)
+        world.write("a", *"bcdefgh", *["a"] * 5_000)
+        world.run_for(60)
+        assert world.stream.reads == [("shard-0", 1_000), ("shard-0", 1_000)]
+
     def test_the_checkpoint_passes_only_what_is_acknowledged_without_a_gap(self) -> None:
         """with-ddb: at least once: what is after an unacknowledged record is delivered again."""
         world = World(failing("101"), parallelization_factor=2, batch_size=1)
@@ -535,6 +541,26 @@ class TestRetries:
         world.write("a")
         world.drain(backoff=lambda failures: failures * 10)
         assert world.times == [0, 10, 30, 60]
+
+    def test_progress_ends_the_backing_off(self) -> None:
+        """AWS does not say so; what succeeds of a batch is progress, and so is what is discarded."""
+
+        def answer(batch: list[str]) -> Any:
+            if world.times == [0]:
+                raise FunctionError
+            return reporting("102")(batch)
+
+        world = World(answer, seconds=0, report_batch_item_failures=True, maximum_retry_attempts=2)
+        world.write("a", "b")
+        world.drain()
+        assert world.delivered == [["101", "102"], ["101", "102"], ["102"], ["102"], ["102"]]
+        assert world.times == [0, 1, 2, 4, 8]
+
+        world = World(failing("101", "102"), seconds=0, bisect_batch_on_function_error=True, maximum_retry_attempts=1)
+        world.write("a", "b")
+        world.drain()
+        assert world.delivered == [["101", "102"], ["101"], ["101"], ["102"], ["102"]]
+        assert world.times == [0, 1, 3, 3, 4]
 
     def test_a_function_that_can_not_be_invoked_costs_no_retry(self) -> None:
         """services-dynamodb-errors: "unable to invoke the function due to throttling": tried until the records
@@ -1026,6 +1052,20 @@ class TestStartingPosition:
 
         world.run_for(5, script)
         assert world.delivered == [["103"]]
+
+    def test_latest_misses_nothing_between_two_drains(self) -> None:
+        """The same: what is new is new since the mapping began."""
+        world = World(starting_position="LATEST")
+        world.write("a")
+        poller = world.poller()
+
+        async def main() -> None:
+            await poller.drain()
+            world.write("b")
+            await poller.drain()
+
+        run(main(), world.clock)
+        assert world.delivered == [["102"]]
 
     def test_latest_misses_nothing_of_a_split(self) -> None:
         """The same: all that a child has is newer than the mapping."""
