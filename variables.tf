@@ -149,8 +149,8 @@ variable "momento" {
       that failed included; a call with several elements counts each. What has to wait longer than the invocation's time
       comes again. Default: none: as fast as it can. Momento's quota on demand, unless it was raised, is 100 a second
       for all that use the cache in the Region: give the module its share, divided by the stream's shards times
-      `parallelization_factor`, each of which is an environment. Fractions are allowed, but leave room for 64 operations
-      within `timeout`: up to 32 lists are worked on at once, and each takes two at least.
+      `parallelization_factor`, each of which is an environment. Fractions are allowed, but leave room within `timeout`
+      for all operations of one record: two for each list.
     - `max_item_bytes`: the largest entry that Momento takes, in bytes, its key included. What is larger is not cached.
       Default: 5000000, Momento's 5 MB. Set it where your account allows more, or less.
   EOT

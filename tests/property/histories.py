@@ -287,12 +287,22 @@ class Failure:
     """What went wrong.
 
     Attributes:
-        error: the error; its notes are the steps that lead there, as a test.
+        error: the error.
         after: in which history it was found.
     """
 
     error: Exception
     after: int
+
+    def test(self) -> str:
+        """The steps that lead there, as Python. They need the names of this module and of `world.py`."""
+        notes = "\n".join(getattr(self.error, "__notes__", ()))
+        return "\n".join(line for line in notes.splitlines() if line.startswith("state"))
+
+    def told(self) -> str:
+        """The error, and the steps to it as a test."""
+        steps = self.test().replace("\n", "\n    ")
+        return f"{self.error!r}\n\ndef test_history() -> None:\n    {steps}\n"
 
 
 def prove(history: type[History], histories: int, seed: int, *, shrinks: bool = True) -> tuple[Tally, Failure | None]:
