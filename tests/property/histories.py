@@ -206,10 +206,11 @@ class History(RuleBasedStateMachine):
         """Let time pass."""
         self._world.advance(seconds)
 
-    @step(fault=st.sampled_from(ARMED_FAULTS), after=st.integers(0, 6))
-    def fault(self, fault: Fault, after: int) -> None:
-        """Let a request, a query or an invocation go wrong, once so many went well."""
-        self._world.arm(fault, after)
+    @step(faults=st.lists(st.tuples(st.sampled_from(ARMED_FAULTS), st.integers(0, 6)), min_size=1, max_size=5))
+    def fault(self, faults: list[tuple[Fault, int]]) -> None:
+        """Let requests, queries and invocations go wrong, each once so many went well."""
+        for fault, after in faults:
+            self._world.arm(fault, after)
 
     @step(seconds=st.sampled_from([0.2, 2.0, 40.0]))
     def outage(self, seconds: float) -> None:
