@@ -299,7 +299,7 @@ def _cidr(operand: Any, place: Place) -> Test:
     text = _text(operand, "cidr", place)
     try:
         # The mask may be no netmask, and an address have no zone, both of which Python would take.
-        network = ipaddress.ip_interface(text) if re.fullmatch(r"[0-9a-fA-F.:]+/[0-9]+", text) else None
+        network = ipaddress.ip_interface(text) if re.fullmatch(f"(?:{_ADDRESS.pattern})/[0-9]+", text) else None
     except ValueError:
         network = None
     if network is None:
