@@ -119,7 +119,7 @@ def _values(value: AttributeValue, path: Place, elements: Elements, trail: Trail
         yield from _values_in(content, path, elements, trail)
     elif kind == "L":
         yield from _values_among(content, path, elements, trail)
-    elif content and not path:
+    elif not path:
         yield tuple(map(_READ[kind[0]], content)), elements
 
 

@@ -353,6 +353,8 @@ def test_so_it_is_for_lists_within_lists(pattern: Any, is_met: bool) -> None:
         ({"lines": {"id": [1], "tag": [{"exists": False}]}}, True),
         ({"lines": {"id": [2], "tag": [{"exists": False}]}}, False),
         ({"lines": {"tag": [{"exists": False}], "zip": [1]}}, False),
+        ({"lines": {"zip": [1], "tag": [{"exists": False}]}}, False),
+        ({"lines": {"tag": [{"exists": False}], "id": [1]}}, True),
         ({"lines": {"tag": [{"exists": False}]}}, False),
         ({"lines": {"gone": [{"exists": False}], "zip": [1]}}, True),
         ({"lines": {"id": [1, 2], "tag": [{"exists": False}, "x"]}}, True),

@@ -1,5 +1,9 @@
 # What becomes of many patterns at once: as the function is told of them, and as the mapping's filters.
 
+terraform {
+  required_version = ">= 1.9"
+}
+
 variable "wheres" {
   type = map(string)
 }
