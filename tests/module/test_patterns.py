@@ -164,7 +164,7 @@ def noisy_matcher(choose: random.Random) -> Any:
         "exists": False,
         "cidr": "10.0.0.0/8",
     }
-    operands: tuple[Any, ...] = ("x", "a*", "**", 5, True, [], ["x"], {"equals-ignore-case": "x"}, {"prefix": ["x"]}, ["=", 5], {})
+    operands: tuple[Any, ...] = ("x", "a*", "**", 5, True, [], ["x"], {"equals-ignore-case": "x"}, ["=", 5], {})
     operand = fitting.get(name, "x") if choose.random() < 0.8 else choose.choice(operands)
     return {name: operand} if choose.random() < 0.97 else {name: operand, "exists": True}
 
