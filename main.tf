@@ -58,6 +58,15 @@ resource "aws_dynamodb_table" "this" {
   }
 }
 
+# By their `where`, the views say which records need not come: only of a table that the module makes is the key known.
+module "filters" {
+  source = "./modules/filters"
+
+  hash_key        = one(var.table[*].hash_key)
+  wheres          = [for view in values(var.views) : view.where]
+  filter_patterns = var.filter_patterns
+}
+
 resource "aws_lambda_event_source_mapping" "this" {
   event_source_arn                   = local.stream_arn
   function_name                      = aws_lambda_function.this.arn
@@ -79,7 +88,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   }
 
   dynamic "filter_criteria" {
-    for_each = length(var.filter_patterns) > 0 ? [var.filter_patterns] : []
+    for_each = length(module.filters.filter_patterns) > 0 ? [module.filters.filter_patterns] : []
 
     content {
       dynamic "filter" {

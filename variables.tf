@@ -213,8 +213,9 @@ variable "views" {
       them has no entry in the view. A list's key may be plain text, for a single list.
     - `fields`: output name to attribute path. Default: the whole item, under its own names.
     - `where`: which items the view shows: an EventBridge pattern over the item's attributes, in `jsonencode(…)`, with
-      exact values and the operators `anything-but`, `prefix` and `exists`. An item that stops matching leaves the view.
-      Default: all items.
+      exact values, null, the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`,
+      `exists` and `cidr`, and `$or`. A list or set matches by any of its elements. An item that stops matching leaves
+      the view. Default: all items.
     - `unique`: your word that no two matching items share an entry (or a list's row), where the table's whole primary
       key is not in `key` (or `member`). Default: false.
     - `ttl_seconds`: instead of the module's, in seconds, at least 300. Default: the module's.
@@ -419,7 +420,9 @@ variable "filter_patterns" {
     Patterns in `jsonencode(…)` that a record must match, any one of them, to reach the function; at most 5 (10 if AWS
     raised your quota). They may test only the item's keys, as in
     `jsonencode({ dynamodb = { Keys = { pk = { S = [{ prefix = "ORDER#" }] } } } })`: keys never change, whereas a filter
-    on an image or on the event's name would hide an item that leaves a view. Default: none: every record.
+    on an image or on the event's name would hide an item that leaves a view. Default: none: every record, but for those
+    that no view shows: if each has a `where`, and the module makes the table, it filters by these, within 5 filters of
+    4096 characters (output `filter_patterns`).
   EOT
   type        = list(string)
   default     = []
