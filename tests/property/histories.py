@@ -298,7 +298,7 @@ class Failure:
     def test(self) -> str:
         """The steps that lead there, as Python. They need the names of this module and of `world.py`."""
         notes = "\n".join(getattr(self.error, "__notes__", ()))
-        return "\n".join(line for line in notes.splitlines() if line.startswith("state"))
+        return notes[notes.find("state = ") : notes.rfind("state.teardown()")] + "state.teardown()"
 
     def told(self) -> str:
         """The error, and the steps to it as a test."""
