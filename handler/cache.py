@@ -380,16 +380,17 @@ class _Run:
 
     async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:
         """Make a request, and again while Momento may answer the next time."""
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 1
+        while True:
             try:
                 return await self._try(request)
             except TransientError:
                 pause = self._chance() * min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
                 if attempt == ATTEMPTS or not self._allows(pause + self._cache.request_seconds):
                     raise
-                self.counts["retry"] += 1
-                await asyncio.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
+            self.counts["retry"] += 1
+            await asyncio.sleep(pause)
+            attempt += 1
 
     async def _try(self, request: Callable[[], Awaitable[T]]) -> T:
         """Make a request once its turn has come, and again with a new API key where the present one is not accepted."""

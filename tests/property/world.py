@@ -262,7 +262,8 @@ class _IndexedTable:
 
     async def query(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
         world = self._world
-        await asyncio.sleep(world.latency())
+        # A query is slower than Momento, which leaves time for the index to change from page to page.
+        await asyncio.sleep(5 * world.latency())
         if world.next_fault((Fault.QUERY_FAILED,)):
             world.fired[Fault.QUERY_FAILED] += 1
             raise CacheError("query failed")
