@@ -13,7 +13,6 @@ from tests.property.model import Model, Row
 from tests.property.table import Key, Record
 from tests.stream import Item
 
-
 REFRESH = "_cache_refresh"
 
 
