@@ -977,6 +977,19 @@ class TestShards:
         world.run_for(12)
         assert world.delivered == [["101"]]
 
+    def test_a_stream_without_an_open_shard_is_looked_at_again(self) -> None:
+        """The same; children may be listed a while after their parent was closed."""
+        world = World()
+        world.stream.close("shard-0")
+
+        async def script() -> None:
+            await asyncio.sleep(1)
+            world.stream.split("shard-0", "child")
+            world.write("a", shard_id="child")
+
+        world.run_for(15, script)
+        assert world.delivered == [["101"]]
+
     def test_a_parent_that_is_gone_is_not_waited_for(self) -> None:
         """The same: shards are deleted automatically, and their children stay."""
         world = World()
