@@ -305,6 +305,11 @@ class TestPolling:
 
         class Expiring(MemoryStream):
             expired = False
+            obtained = 0
+
+            async def iterator(self, shard_id: str, position: Position) -> str:
+                self.obtained += 1
+                return await super().iterator(shard_id, position)
 
             async def records(self, iterator: str, limit: int) -> Page:
                 if self.reads == [("shard-0", 2)] and not self.expired:
@@ -312,9 +317,11 @@ class TestPolling:
                     raise ExpiredIteratorError
                 return await super().records(iterator, limit)
 
-        world = World(stream=Expiring())
+        stream = Expiring()
+        world = World(stream=stream)
         world.write("a", "b")
         world.drain()
+        assert stream.obtained == 2
         assert world.stream.reads == [("shard-0", 2), ("shard-0", 0), ("shard-0", 0)]
         assert world.delivered == [["101", "102"]]
 
