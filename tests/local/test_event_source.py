@@ -429,6 +429,14 @@ class TestBatching:
         one, all_of_it = (len(json.dumps(each, separators=(",", ":"))) for each in (event["Records"][0], event))
         assert all_of_it <= 6 * 1024 * 1024 < all_of_it + one + len(",")
 
+    def test_a_record_is_delivered_alone_whatever_its_size(self) -> None:
+        """No rule of AWS's: an item has 400 KB at most. A stand-in's stream must not wait for ever for a larger one."""
+        world = World()
+        world.stream.write(record("a", text={"S": "x" * 7_000_000}))
+        world.write("a")
+        world.drain()
+        assert world.delivered == [["101"], ["102"]]
+
     def test_a_closed_shard_needs_no_window(self) -> None:
         """with-ddb says what ends a window; there is nothing left to gather for."""
         world = World(maximum_batching_window_in_seconds=300)
@@ -859,6 +867,10 @@ class TestFilters:
             ([{"suffix": ".png"}], "png.a", False),
             ([{"equals-ignore-case": "aLiCe"}], "ALICE", True),
             ([{"equals-ignore-case": "alice"}], "alicia", False),
+            ([{"equals-ignore-case": "straße"}], "STRASSE", True),
+            ([{"equals-ignore-case": "strasse"}], "straße", False),
+            ([{"equals-ignore-case": "k"}], "\N{KELVIN SIGN}", False),
+            ([{"equals-ignore-case": "a.c"}], "abc", False),
             ([{"anything-but": "a"}], "b", True),
             ([{"anything-but": "a"}], "a", False),
             ([{"anything-but": ["a", "b"]}], "b", False),
