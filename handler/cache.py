@@ -49,6 +49,10 @@ class CacheError(Exception):
     """A request to Momento, or to the table, failed. The message names what to fix."""
 
 
+class RefusedError(CacheError):
+    """Momento does not take what was to be written. Of several entries, that may be for one alone."""
+
+
 class TransientError(CacheError):
     """Momento was too busy or too slow, or could not be reached: it may answer the next time."""
 
@@ -336,11 +340,20 @@ class _Run:
                     await self._attempt(operation)
 
     async def _set(self, entries: Sequence[SetEntry], attempt: int = 1) -> None:
-        """Write entries by one request, and those that Momento may take the next time by two of half the size."""
+        """Write entries by one request, and those that Momento may take the next time by two of half the size.
+
+        So all is written that Momento takes: a batch may be more than it takes at once, or hold what it never takes.
+        """
         try:
             answers = await self._try(lambda: self._cache.set_many(entries), len(entries))
         except TransientError as error:
             answers = [error] * len(entries)
+        except RefusedError as error:
+            if len(entries) > 1:
+                await self._set_halves(entries, attempt)
+            else:
+                self._fail(entries, error)
+            return
         except (CacheError, OutOfTimeError) as error:
             self._fail(entries, error)
             return
@@ -356,9 +369,12 @@ class _Run:
         if again and pause is not None:
             self.counts["retry"] += 1
             await asyncio.sleep(pause)
-            half = (len(again) + 1) // 2
-            for part in filter(None, (again[:half], again[half:])):
-                await self._set(part, attempt + 1)
+            await self._set_halves(again, attempt + 1)
+
+    async def _set_halves(self, entries: Sequence[SetEntry], attempt: int) -> None:
+        half = (len(entries) + 1) // 2
+        for part in filter(None, (entries[:half], entries[half:])):
+            await self._set(part, attempt)
 
     async def _attempt(self, operation: Operation) -> None:
         try:

@@ -15,7 +15,7 @@ from momento.retry import RetryableProps, RetryStrategy
 from momento_wire_types import cacheclient_pb2 as wire
 from momento_wire_types import cacheclient_pb2_grpc as wire_grpc
 
-from handler.cache import CacheError, Entry, Pace, TransientError, UnauthenticatedError
+from handler.cache import CacheError, Entry, Pace, RefusedError, TransientError, UnauthenticatedError
 from handler.settings import Momento
 from handler.views import SetEntry
 
@@ -202,12 +202,15 @@ class MomentoCache:
                 "momento.endpoint: Momento does not answer: check the endpoint and the function's way to it",
             ),
         }.get(code, "Momento failed")
-        kind = CacheError if too_large else _KINDS.get(code, CacheError)
+        kind = RefusedError if too_large else _KINDS.get(code, CacheError)
         return kind(f"{fix} ({': '.join(filter(None, (code.name, reason)))})")
 
 
 _KINDS: Mapping[MomentoErrorCode, type[CacheError]] = {
     MomentoErrorCode.AUTHENTICATION_ERROR: UnauthenticatedError,
+    MomentoErrorCode.INVALID_ARGUMENT_ERROR: RefusedError,
+    MomentoErrorCode.BAD_REQUEST_ERROR: RefusedError,
+    MomentoErrorCode.FAILED_PRECONDITION_ERROR: RefusedError,
     **dict.fromkeys(
         (*_UNREACHABLE, MomentoErrorCode.LIMIT_EXCEEDED_ERROR, MomentoErrorCode.INTERNAL_SERVER_ERROR), TransientError
     ),

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from handler.cache import Cache as CacheSeam
-from handler.cache import CacheError, Pace, Page, TableReader, TransientError, UnauthenticatedError
+from handler.cache import CacheError, Pace, Page, RefusedError, TableReader, TransientError, UnauthenticatedError
 from handler.settings import RebuildFrom, Settings
 from handler.views import SetEntry
 from local.event_source import Checkpoints, EventSourceMapping, FunctionError, Poller
@@ -279,7 +279,7 @@ class _SimulatedCache(EngineCache):
                     flight.carried_out = True
                 await asyncio.sleep(self.request_seconds)
             case Fault.REFUSED:
-                raise CacheError(fault)
+                raise RefusedError(fault)
             case Fault.UNAUTHENTICATED:
                 raise UnauthenticatedError(fault)
         raise TransientError(fault)

@@ -15,6 +15,7 @@ from handler.cache import (
     CacheError,
     Memory,
     Pace,
+    RefusedError,
     Remembered,
     TransientError,
     UnauthenticatedError,
@@ -368,6 +369,24 @@ def test_a_batch_that_momento_does_not_take_is_halved_until_it_does(cache: Engin
     assert applied.failures == ()
     assert throttled.batches[:4] == [32, 16, 8, 4]
     assert applied.counts["set"] == 32
+
+
+def test_an_entry_that_has_its_whole_batch_refused_fails_alone() -> None:
+    class Picky(EngineCache):
+        async def set_many(self, entries: Sequence[SetEntry]) -> Sequence[CacheError | None]:
+            if any(entry.key == "order-3" for entry in entries):
+                raise RefusedError("one of these")
+            return await super().set_many(entries)
+
+    stream = Stream()
+    for number in range(8):
+        stream.put(order(number))
+    picky = Picky()
+    applied = run(operations(stream, {"order": VIEWS["order"]}), picky)
+    assert [failure.operation.key for failure in applied.failures] == ["order-3"]
+    assert picky.keys() == [f"order-{number}" for number in range(8) if number != 3]
+    assert picky.batches == [2, 1, 4]
+    assert "retry" not in applied.counts
 
 
 def test_what_can_not_be_written_of_a_batch_fails_alone(cache: EngineCache) -> None:
