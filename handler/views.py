@@ -1,6 +1,6 @@
 """Plan: what a batch's net changes mean for the cache, as the fewest operations that say it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -110,11 +110,13 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     drafts: dict[str, _Draft] = {}
     rejections: list[Rejection] = []
     for change in changes:
-        skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for image in _images(change))
+        images = _images(change)
+        skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image in images)
+        encoded: dict[int, Raw] = {}
         for name, view in settings.views.items():
-            seen = _seen(view, change)
+            seen = _seen(view, images)
             if not (skips and _unchanged(view, seen.states)):
-                row = _last_row(seen)
+                row = _last_row(seen, encoded)
                 try:
                     _draft(drafts, name, view, change.lowest, seen.states, row)
                 except KeyCollisionError as error:
@@ -136,7 +138,7 @@ def row_of(view: View, image: Image) -> Row:
     Raises:
         AttributeValueError: the item holds a value that DynamoDB does not write.
     """
-    return _encoded(_shown(view, image))
+    return {name: encode(value) for name, value in _shown(view, image).items()}
 
 
 def place_of(view: View, image: Image | None) -> Place | None:
@@ -154,10 +156,6 @@ def place_of(view: View, image: Image | None) -> Place | None:
         return None
     member = view.member.fill(text(view.source(name).lookup(image)) for name in view.member.names)
     return None if member is None else (key, member)
-
-
-def _encoded(shown: Image) -> Row:
-    return {name: encode(value) for name, value in shown.items()}
 
 
 def _shown(view: View, image: Image) -> Image:
@@ -196,28 +194,32 @@ class _Seen(NamedTuple):
     rejected: dict[int, str]
 
 
-def _seen(view: View, change: NetChange) -> _Seen:
-    """Look at all of an item's images.
-
-    A record's image before is the last one's image after, unless the record between was rejected.
-    """
+def _seen(view: View, images: Iterable[tuple[int, Image | None]]) -> _Seen:
+    """Look at all of an item's images."""
     seen = _Seen([], {})
-    for each in change.changes:
-        for image in (each.before, each.after):
-            try:
-                place = place_of(view, image)
-                shown = None if image is None or place is None else _shown(view, image)
-                seen.states.append(_State(each.sequence_number, image, place, shown))
-            except AttributeValueError as error:
-                seen.rejected[each.sequence_number] = str(error)
+    for sequence_number, image in images:
+        try:
+            place = place_of(view, image)
+            shown = None if image is None or place is None else _shown(view, image)
+            seen.states.append(_State(sequence_number, image, place, shown))
+        except AttributeValueError as error:
+            seen.rejected[sequence_number] = str(error)
     return seen
 
 
-def _last_row(seen: _Seen) -> Row | None:
-    """Encode the last state that can be, and leave out those after it; None: it is shown nowhere."""
+def _last_row(seen: _Seen, encoded: dict[int, Raw]) -> Row | None:
+    """Encode the last state that can be, and leave out those after it; None: it is shown nowhere.
+
+    Args:
+        seen: the states.
+        encoded: identity of a value to what it was encoded as, for all views of the item.
+    """
     while seen.states and (shown := seen.states[-1].shown) is not None:
         try:
-            return _encoded(shown)
+            for value in shown.values():
+                if id(value) not in encoded:
+                    encoded[id(value)] = encode(value)
+            return {name: encoded[id(value)] for name, value in shown.items()}
         except AttributeValueError as error:
             seen.rejected[seen.states.pop().sequence_number] = str(error)
     return None
@@ -269,10 +271,17 @@ def _draft(
             draft.writes[member] = write
 
 
-def _images(change: NetChange) -> Iterator[Image | None]:
+def _images(change: NetChange) -> list[tuple[int, Image | None]]:
+    """Every state of an item, behind the sequence number of the record that shows it.
+
+    A record's image before is the last one's image after, and looked at once, unless the record between was rejected.
+    """
+    images: list[tuple[int, Image | None]] = []
     for each in change.changes:
-        yield each.before
-        yield each.after
+        if not images or each.before != images[-1][1]:
+            images.append((each.sequence_number, each.before))
+        images.append((each.sequence_number, each.after))
+    return images
 
 
 def _condition(view: View, image: Image) -> Mapping[str, AttributeValue] | None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handler.cache import Memory
 from handler.outcome import Outcome
 from handler.pipeline import process
 from handler.records import item_hash
@@ -40,7 +41,9 @@ def thing(name: str, version: int) -> dict[str, Any]:
 def process_all(records: list[Record], cache: EngineCache) -> Outcome:
     deadline = cache.clock() + 60
     settings = pizza.settings(VIEWS)
-    return asyncio.run(process(batch(records), settings, cache, MemoryTable(), clock=cache.clock, deadline=deadline))
+    return asyncio.run(
+        process(batch(records), settings, cache, MemoryTable(), Memory(), clock=cache.clock, deadline=deadline)
+    )
 
 
 class World:
