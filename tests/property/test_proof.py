@@ -55,7 +55,7 @@ def test_the_first_handler_breaks_every_guarantee(case: Case) -> None:
 def test_this_projects_handler_keeps_the_first_ones_app_right() -> None:
     tally, failure = prove(history_of(EVERYTHING, Ours), 100, SEED)
     assert failure is None, failure.told()
-    assert tally.fired[Fault.REPLY_LOST]
+    assert tally.fired.total() > 0
 
 
 def test_a_failure_is_told_as_a_test_that_fails_the_same_way() -> None:
