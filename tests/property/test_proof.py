@@ -59,15 +59,12 @@ def test_this_projects_handler_keeps_the_first_ones_app_right() -> None:
 
 
 def test_a_failure_is_told_as_a_test_that_fails_the_same_way() -> None:
-    _, failure = prove(type("History", (History,), {"handler": broken.Acknowledging}), 200, SEED)
+    careless = type("History", (History,), {"handler": broken.Acknowledging, "steps": broken.FAILING})
+    _, failure = prove(careless, 500, SEED)
     assert failure is not None
     code = failure.test()
     assert len(code.splitlines()) < 20
-    scope: dict[str, Any] = {
-        **vars(histories),
-        **vars(world),
-        "History": type("H", (History,), {"handler": broken.Acknowledging}),
-    }
+    scope: dict[str, Any] = {"History": careless, "Things": Things, "Setup": Setup, "Fault": Fault}
     try:
         with pytest.raises(type(failure.error)) as again:
             exec(code, scope)  # noqa: S102 - it is our own
