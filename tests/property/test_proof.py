@@ -10,7 +10,7 @@ import pytest
 
 from local.momento import MomentoServer
 from tests.doubles import CACHE
-from tests.property import broken, histories, over_grpc, world
+from tests.property import broken, over_grpc
 from tests.property.baseline import CASES, EVERYTHING, Case, Seed, history_of
 from tests.property.broken import BROKEN, Broken, Endless
 from tests.property.checker import DivergenceError
