@@ -36,6 +36,10 @@ test: $(INSTALLED) $(DYNAMODB) ## Run every test: Python's, then Terraform's
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
 	$(BIN)/python -m local terraform test
 
+.PHONY: bench
+bench: $(INSTALLED) ## Measure the handler beside the seed's, renew benchmarks/results.json and its chart
+	@$(BIN)/python -m benchmarks run
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types and Terraform's configuration
 	$(BIN)/ruff check .
