@@ -177,7 +177,8 @@ def _new_order(number: int, scale: Scale, chance: random.Random) -> Order:
         "creator": _creators(scale)[number if number < scale.creators else chance.randrange(scale.creators)],
         "createdAt": _time(number),
         "status": chance.choice(OPEN),
-        "numItems": 1,
+        # Of as many digits as it will have.
+        "numItems": 10,
         "items": [_pizza(chance)],
     }
     size = len(msgspec.json.encode(order))
