@@ -8,18 +8,13 @@ from benchmarks.job import Job, Measured, run
 from benchmarks.results import ListGrowth, ListOf, Spread
 from benchmarks.rows import LATENCY_MS
 from benchmarks.session import Session, Stream
+from benchmarks.sizing import PARTITION_RECORDS_PER_SECOND
 from benchmarks.workload import Scale, encoded
 
 LIST, VIEW = "all-orders", "all_orders"
 
 ROWS = (10, 100, 1_000, 3_000, 10_000)
 UPDATES, BATCH, BATCHES = 20, 100, 4
-
-PARTITION_RECORDS_PER_SECOND = 1_000
-"""A partition takes 1,000 write units a second, each a record of 1 KB, and its shard brings them.
-
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
-"""
 
 
 class Growth:

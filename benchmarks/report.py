@@ -1,16 +1,18 @@
 """Results as tables: for the terminal, and for the documentation between its markers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.results import TARGETS, Results, Spread
+from benchmarks.sizing import Sizing, size
 from local.terraform import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "performance.md"
-BEGIN, END = "<!-- begin: figures, by make bench -->", "<!-- end: figures -->"
+FIGURES, SIZING = "figures", "sizing"
+"""The document's two blocks: what was measured, and what follows of it for a write rate."""
 
 
 class Section(Struct, frozen=True):
@@ -34,22 +36,20 @@ def show(results: Results, console: Console) -> None:
         console.print()
 
 
-def markdown(results: Results) -> str:
-    """Write all tables as Markdown."""
-    return "\n\n".join(_markdown(section) for section in sections(results))
-
-
 def document(text: str, results: Results) -> str:
-    """Put the figures into a text, between its markers.
+    """Put the tables into a text, each block between its markers.
 
     Raises:
         ValueError: it lacks a marker.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the document lacks {BEGIN if not begin else END}: the figures stand between these two")
-    return f"{before}{BEGIN}\n\n{markdown(results)}\n\n{END}{after}"
+    for name, shown in ((FIGURES, sections(results)), (SIZING, [sized(results)])):
+        begin, end = f"<!-- begin: {name}, by make bench -->", f"<!-- end: {name} -->"
+        before, found_begin, rest = text.partition(begin)
+        _, found_end, after = rest.partition(end)
+        if not (found_begin and found_end):
+            raise ValueError(f"the document lacks {end if found_begin else begin}: a block stands between these two")
+        text = f"{before}{begin}\n\n" + "\n\n".join(map(_markdown, shown)) + f"\n\n{end}{after}"
+    return text
 
 
 def sections(results: Results) -> list[Section]:
@@ -64,6 +64,33 @@ def sections(results: Results) -> list[Section]:
         _decoding(results),
         *_profiles(results),
     ]
+
+
+def sized(results: Results) -> Section:
+    """What some write rates ask for."""
+    sizes = size(results)
+    lines: list[tuple[str, Callable[[Sizing], str]]] = [
+        ("shards", lambda each: f"{each.shards:,}"),
+        ("`batch_size`", lambda each: f"{each.choice.batch_size:,}"),
+        ("`maximum_batching_window_in_seconds`", lambda each: str(each.choice.window_seconds)),
+        ("`memory_size`, MB", lambda each: f"{each.choice.memory_mb:,}"),
+        ("records in a batch", lambda each: f"{each.records_per_batch:,}"),
+        ("taken from the row at batch", lambda each: f"{each.measured_at:,}"),
+        ("a batch takes, ms", lambda each: _number(each.batch_seconds * 1000)),
+        ("`parallelization_factor`", lambda each: str(each.parallelization_factor)),
+        ("invocations a second", lambda each: _number(each.invocations_per_second)),
+        ("of them at once", lambda each: _number(each.concurrency)),
+        ("requests to Momento a second", lambda each: _number(each.requests_per_second)),
+        ("operations of its quota a second", lambda each: _number(each.operations_per_second)),
+        ("MB to and from it a second", lambda each: _number(each.megabytes_per_second)),
+        ("updates a second of one list for all", lambda each: _number(each.list_updates_per_second)),
+        ("the table's own writes, $ a month", lambda each: _number(each.table_dollars)),
+        ("Lambda, $ a month", lambda each: _number(each.lambda_dollars)),
+        ("Momento, $ a month", lambda each: _number(each.momento_dollars)),
+    ]
+    rows = [[label, *(show(each) for each in sizes)] for label, show in lines]
+    columns = ["writes a second", *(f"{each.choice.writes_per_second:,}" for each in sizes)]
+    return Section("The workload above at three write rates", columns, rows)
 
 
 def _markdown(section: Section) -> str:

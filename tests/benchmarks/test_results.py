@@ -13,9 +13,10 @@ from benchmarks.chart import draw
 from benchmarks.job import Measured
 from benchmarks.list_growth import crossing
 from benchmarks.measurement import ratios
-from benchmarks.report import BEGIN, END, document, show
+from benchmarks.report import document, show
 from benchmarks.results import TARGETS, Results, Spread, load
 from benchmarks.rows import CASES, Case, Run, Runs, quick_cases
+from benchmarks.sizing import Choice, size
 
 CASES_OF_THE_SUMMARY = (
     Case("seed", 1, 1_000),
@@ -126,9 +127,9 @@ def test_the_command_exits_1_where_a_figure_is_missed(results: Results, tmp_path
 
 def test_the_command_exits_1_where_a_handler_leaves_a_wrong_cache(results: Results, tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    with_wrong_entries(results, "ours, 100").save(path)
+    with_wrong_entries(results, "ours, 10").save(path)
     shown = CliRunner().invoke(main, ["show", str(path)])
-    assert (shown.exit_code, "The cache came out wrong: ours, 100" in shown.output) == (1, True)
+    assert (shown.exit_code, "The cache came out wrong: ours, 10" in shown.output) == (1, True)
 
 
 def test_results_are_read_as_they_were_kept_with_the_summary_at_their_top(results: Results, tmp_path: Path) -> None:
@@ -147,14 +148,17 @@ def test_the_tables_fit_a_terminal_and_mark_the_literal_seed_as_wrong(results: R
 
 
 def test_the_figures_stand_between_the_documents_markers_and_nothing_else_changes(results: Results) -> None:
-    text = f"# Before\n\n{BEGIN}\nfigures of last year\n{END}\n\nAfter\n"
+    begin, end = "<!-- begin: {}, by make bench -->", "<!-- end: {} -->"
+    blocks = [f"{begin.format(name)}\nof last year\n{end.format(name)}" for name in ("figures", "sizing")]
+    text = f"# Before\n\n{blocks[0]}\n\nBetween\n\n{blocks[1]}\n\nAfter\n"
     new = document(text, results)
-    assert new.startswith(f"# Before\n\n{BEGIN}\n\n**What must be reached**\n\n| figure |")
-    assert new.endswith(f"{END}\n\nAfter\n")
+    assert new.startswith(f"# Before\n\n{begin.format('figures')}\n\n**What must be reached**\n\n| figure |")
+    assert f"{end.format('figures')}\n\nBetween\n\n{begin.format('sizing')}\n\n**" in new
+    assert new.endswith(f"{end.format('sizing')}\n\nAfter\n")
     assert "last year" not in new
     assert document(new, results) == new
-    with pytest.raises(ValueError, match="lacks <!-- end"):
-        document(BEGIN, results)
+    with pytest.raises(ValueError, match="lacks <!-- end: sizing"):
+        document(text.replace(end.format("sizing"), ""), results)
 
 
 def test_the_same_results_draw_the_same_chart(results: Results, tmp_path: Path) -> None:
@@ -172,3 +176,30 @@ def test_where_a_figure_crosses_a_limit_is_told_from_the_points_around_it() -> N
     assert crossing(points, 20 * 10**0.5) == 320
     assert crossing(points, 1) is None
     assert crossing(points, 200) is None
+
+
+def test_a_write_rate_is_sized_from_the_row_that_its_batches_are_like(results: Results) -> None:
+    slow, fast = size(results, [Choice(100, 100, 1, 512), Choice(10_000, 1_000, 1, 1_769)])
+    # 25 records a second reach each of 4 shards, so the row at batch 10 is the nearest that is no larger.
+    assert (slow.shards, slow.records_per_batch, slow.measured_at) == (4, 25, 10)
+    assert (fast.shards, fast.records_per_batch, fast.measured_at) == (10, 1_000, 1_000)
+    # 1,000 records at 10,000 a second, ten times a second, over ten shards.
+    assert [fast.batch_seconds, fast.invocations_per_second, fast.concurrency] == pytest.approx([0.1, 10, 1])
+    assert fast.parallelization_factor == 1
+    assert (fast.requests_per_second, fast.operations_per_second) == (60_000, 60_000)
+    assert fast.megabytes_per_second == pytest.approx(4_300)
+
+
+def test_a_function_with_less_memory_takes_longer_over_what_its_processor_does_and_no_longer_to_wait(
+    results: Results,
+) -> None:
+    whole, half = size(results, [Choice(10_000, 1_000, 1, 1_769), Choice(10_000, 1_000, 1, 885)])
+    # Of the 100 ms, the row says that 1 ms is the processor's.
+    assert half.batch_seconds - whole.batch_seconds == pytest.approx(0.001, rel=0.01)
+
+
+def test_what_a_month_costs_is_the_prices_times_what_it_uses(results: Results) -> None:
+    (sizing,) = size(results, [Choice(10_000, 1_000, 1, 1_769)])
+    assert sizing.table_dollars == pytest.approx(10_000 * 2_628_000 * 0.625e-6)
+    assert sizing.lambda_dollars == pytest.approx(2_628_000 * (10 * 0.2e-6 + 1_769 / 1_024 * 0.0000133334))
+    assert sizing.momento_dollars == pytest.approx(4.3 * 2_628_000 * 0.15)
