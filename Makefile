@@ -46,6 +46,10 @@ coverage: $(INSTALLED) ## Show which lines of the handler its unit tests alone r
 soak: $(INSTALLED) ## Run the proof at length: HISTORIES random histories
 	@$(BIN)/python -m tests.property soak --histories $(HISTORIES)
 
+.PHONY: bench
+bench: $(INSTALLED) ## Measure the handler beside the seed's, renew benchmarks/results.json and its chart
+	@$(BIN)/python -m benchmarks run
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types and Terraform's configuration
 	$(BIN)/ruff check .
