@@ -82,14 +82,18 @@ class Checker:
             failed = [int(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
             self._acknowledged.update(number for number in numbers if number < min(failed, default=number + 1))
 
-    def discarded(self, number: int) -> None:
+    def discarded(self, number: int, *, untried: bool) -> None:
         """Take note that a record was given up.
 
         In a batch that was handled with nothing wrong but what it holds itself, the other items have to be right.
+
+        Args:
+            number: the record's.
+            untried: not after a last attempt, but for its age. What came before it may have been tried again since.
         """
         record = self._records[number]
         self._discarded.add(number)
-        if record.poisoned or not self._handled_cleanly.get(number, False):
+        if untried or record.poisoned or not self._handled_cleanly.get(number, False):
             self._excuse([*self._rows(record.before), *self._rows(record.after)])
 
     def lost(self, key: str) -> None:

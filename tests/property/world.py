@@ -326,9 +326,10 @@ class _Destination:
         self._world = world
 
     async def send(self, message: dict[str, Any]) -> None:
+        untried = message["requestContext"]["condition"] != "RetryAttemptsExhausted"
         for record in msgspec.json.decode(message["payload"])["Records"]:
             self._world.fired[Fault.DISCARDED] += 1
-            self._world.checker.discarded(int(record["dynamodb"]["SequenceNumber"]))
+            self._world.checker.discarded(int(record["dynamodb"]["SequenceNumber"]), untried=untried)
 
 
 class _Function:
