@@ -13,7 +13,7 @@ from benchmarks.sdk import CACHE
 from benchmarks.session import Session, Stream
 from local.momento import MomentoServer, RemoteServer
 
-RECORDING_LATENCY_MS = 20
+RECORDING_LATENCY_MS = 10
 """Long enough for all requests that can be under way at once to be so."""
 
 PROFILED_SHARE = 0.01
