@@ -31,13 +31,14 @@ def read(stored: bytes, view: ListView) -> dict[str, Row]:
         NotAListError: it is not an array of the view's rows.
     """
     try:
-        rows = _ROWS.decode(stored)
-        members = [view.member.fill(_text(row.get(name)) for name in view.member.names) for row in rows]
+        rows = {
+            view.member.fill(_text(row.get(name)) for name in view.member.names): row for row in _ROWS.decode(stored)
+        }
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotAListError("the entry is not a JSON array of rows") from None
-    if None in members:
+    if None in rows:
         raise NotAListError(f"a row lacks a field that the view's member names: {', '.join(view.member.names)}")
-    return {member: row for member, row in zip(members, rows, strict=True) if member is not None}
+    return {member: row for member, row in rows.items() if member is not None}
 
 
 def edited(rows: Mapping[str, Row], edits: Mapping[str, Row | None]) -> dict[str, Row]:
@@ -92,9 +93,9 @@ def _text(value: Raw | None) -> str | None:
     match value and bytes(value):
         case None | b"null" | b'""':
             return None
-        case encoded if encoded[:1] == b'"':
+        case encoded if encoded.startswith(b'"'):
             return str(_JSON.decode(encoded))
-        case encoded if encoded[:1] in b"[{":
+        case encoded if encoded.startswith((b"[", b"{")):
             return None
         case encoded:
             return encoded.decode()

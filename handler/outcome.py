@@ -40,7 +40,7 @@ def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now:
         https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """
     rejected = (*batch.rejections, *rejections)
-    items = {change.sequence_number: change.item for change in batch.changes} if applied.failures else {}
+    items = {change.sequence_number: change.item for change in batch.changes}
     failures = [
         *((each.sequence_number, each.view, each.reason, each.item_hash) for each in rejected),
         # An operation may stand for several items: it is named by the first, whose record is retried from.

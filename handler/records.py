@@ -90,8 +90,8 @@ class _Record(Struct, rename="camel"):
     dynamodb: _StreamRecord
 
 
-_IMAGES = {"INSERT": (False, True), "MODIFY": (True, True), "REMOVE": (True, False)}
-"""Which images a record has before and after, by its event name."""
+_IMAGES = {"INSERT": {"NewImage"}, "MODIFY": {"OldImage", "NewImage"}, "REMOVE": {"OldImage"}}
+"""Which images a record has, by its event name."""
 
 _FIX = "the table's stream_view_type must be NEW_AND_OLD_IMAGES"
 
@@ -124,7 +124,7 @@ def decode(event: Any) -> Batch:
     numbered = sorted(((_sequence_number(record), record) for record in records), key=lambda each: each[0])
     changes: list[Change] = []
     rejections: list[Rejection] = []
-    oldest: float | None = None
+    written: list[float] = []
     for sequence_number, raw in numbered:
         try:
             record = _convert(raw, _Record)
@@ -132,11 +132,10 @@ def decode(event: Any) -> Batch:
         except (msgspec.ValidationError, AttributeValueError, RecordError) as error:
             rejections.append(Rejection(sequence_number, str(error), _hash_of(raw)))
         else:
-            written = record.dynamodb.approximate_creation_date_time
-            if written is not None and (oldest is None or written < oldest):
-                oldest = written
+            if record.dynamodb.approximate_creation_date_time is not None:
+                written.append(record.dynamodb.approximate_creation_date_time)
     identifiers = {sequence_number: raw["dynamodb"]["SequenceNumber"] for sequence_number, raw in numbered}
-    return Batch(tuple(changes), tuple(rejections), identifiers, oldest)
+    return Batch(tuple(changes), tuple(rejections), identifiers, min(written, default=None))
 
 
 def item_hash(item: ItemKey) -> str:
@@ -178,17 +177,17 @@ def _change(record: _Record, sequence_number: int) -> Change:
     expected = _IMAGES.get(record.event_name)
     if expected is None:
         raise RecordError(f"the record's eventName is none of {', '.join(_IMAGES)}")
-    images = (stream.old_image, stream.new_image)
-    for image, name, wanted in zip(images, ("OldImage", "NewImage"), expected, strict=True):
-        if (image is not None) != wanted:
-            raise RecordError(f"{record.event_name} record {'without' if wanted else 'with'} {name}: {_FIX}")
+    images = {"OldImage": stream.old_image, "NewImage": stream.new_image}
+    for name, image in images.items():
+        if (image is not None) != (name in expected):
+            raise RecordError(f"{record.event_name} record {'without' if image is None else 'with'} {name}: {_FIX}")
     item = _item(stream.keys)
-    for image in images:
+    for image in images.values():
         if image is not None:
             check(image)
             if not stream.keys.items() <= image.items():
                 raise RecordError("the record's Keys are not those of its image")
-    return Change(item, sequence_number, *images)
+    return Change(item, sequence_number, stream.old_image, stream.new_image)
 
 
 def _item(keys: Image) -> ItemKey:

@@ -66,13 +66,14 @@ MIXED = {
     "h": '""',
     "i": '"10"',
     "j": '"9"',
-    "k": '"ü"',
-    "l": "[1]",
-    "m": '{"x":1}',
+    "k": '"9 "',
+    "l": '"ü"',
+    "m": "[1]",
+    "n": '{"x":1}',
 }
 
 
-@pytest.mark.parametrize(("descending", "expected"), [(False, "abcdefghijklmz"), (True, "mlkjihgfedcbaz")])
+@pytest.mark.parametrize(("descending", "expected"), [(False, "abcdefghijklmnz"), (True, "nmlkjihgfedcbaz")])
 def test_every_type_has_its_place_and_a_missing_value_comes_last(descending: bool, expected: str) -> None:
     rows = {member: f'{{"id":"{member}","by":{value}}}' for member, value in reversed(MIXED.items())}
     assert ids(edited('[{"id":"z"}]', dict(rows), descending=descending)) == expected
@@ -88,15 +89,15 @@ def test_rows_go_by_member_where_no_order_is_named() -> None:
     assert ids(edited(ROWS, {"b": '{"id":"b"}'}, order_by=None)) == "abc"
 
 
-@pytest.mark.parametrize("stored", ["{}", '"text"', "null", "[1]", "[[]]", "not json", "", '[{"id":"a"},{"by":1}]'])
-def test_what_is_not_the_views_list_is_left_alone(stored: str) -> None:
-    with pytest.raises(lists.NotAListError):
+@pytest.mark.parametrize("stored", ["{}", '"text"', "null", "[1]", "[[]]", "not json", ""])
+def test_what_is_not_a_list_of_rows_is_left_alone(stored: str) -> None:
+    with pytest.raises(lists.NotAListError, match="^the entry is not a JSON array of rows$"):
         lists.read(stored.encode(), view())
 
 
 @pytest.mark.parametrize("stored", [b'[{"id":"\xff"}]', b"\xff"])
 def test_what_is_not_utf_8_is_not_the_views(stored: bytes) -> None:
-    with pytest.raises(lists.NotAListError):
+    with pytest.raises(lists.NotAListError, match="^the entry is not a JSON array of rows$"):
         lists.read(stored, view())
 
 
@@ -104,6 +105,12 @@ def test_what_is_not_utf_8_is_not_the_views(stored: bytes) -> None:
 def test_a_row_with_a_member_that_no_item_gives_is_not_the_views(value: str) -> None:
     with pytest.raises(lists.NotAListError, match="member names: id"):
         lists.read(f'[{{"id":{value}}}]'.encode(), view())
+
+
+@pytest.mark.parametrize("stored", ['[{"id":"a","by":1},{"id":"b"}]', '[{"by":1}]'])
+def test_a_row_without_a_field_of_its_member_is_not_the_views(stored: str) -> None:
+    with pytest.raises(lists.NotAListError, match="^a row lacks a field that the view's member names: id, by$"):
+        lists.read(stored.encode(), view(member="{id}#{by}"))
 
 
 @pytest.mark.parametrize(

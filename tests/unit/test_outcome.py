@@ -40,7 +40,16 @@ def test_a_batch_in_which_all_went_well_has_nothing_to_retry_and_no_failures() -
     outcome = told(of(2))
     assert outcome.response == {"batchItemFailures": []}
     assert outcome.log == {"records": 2, "operations": {}, "propagation_delay_seconds": 0.0, "failed": 0}
-    assert outcome.metrics["RejectedRecords"] == outcome.metrics["CacheFailures"] == 0
+    assert outcome.metrics == {
+        "Records": 2,
+        "RejectedRecords": 0,
+        "CacheWrites": 0,
+        "CacheFailures": 0,
+        "ListConflicts": 0,
+        "ListRebuilds": 0,
+        "TooBig": 0,
+        "PropagationDelay": 0.0,
+    }
 
 
 def test_an_operation_that_failed_is_named_by_its_first_record_and_that_records_item() -> None:
@@ -65,6 +74,14 @@ def test_rejections_and_failures_are_named_together_lowest_number_first() -> Non
     ]
     assert [failure["reason"] for failure in outcome.log["failures"]] == ["throttled", "wrong", "throttled"]
     assert outcome.log["failed"] == 3
+
+
+def test_what_is_wrong_with_one_record_is_named_in_the_order_of_the_views_and_failures_last() -> None:
+    batch = of(1)
+    (change,) = batch.changes
+    rejections = [Rejection(change.sequence_number, "wrong", item(batch, 0), view) for view in ("second", "first")]
+    failures = told(batch, rejections, failed(batch, 0)).log["failures"]
+    assert [failure["view"] for failure in failures] == ["second", "first", "mine"]
 
 
 def test_a_record_that_nobody_can_read_has_neither_view_nor_item_to_name() -> None:

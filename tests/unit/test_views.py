@@ -46,6 +46,7 @@ def test_an_order_gives_its_two_entries_and_its_rows_in_two_lists() -> None:
         "items": [{"size": "large", "crust": "thin", "toppings": ["basil"], "sauce": "tomato"}],
     }
     assert isinstance(operations["ann"], UpdateList)
+    assert operations["ann"].view == "creator_orders"
     assert operations["ann"].condition == {"type": {"S": "order"}, "creator": {"S": "ann"}}
 
 
@@ -190,9 +191,32 @@ def test_an_item_that_one_view_can_not_show_is_rejected_for_that_view_alone() ->
     stream.put(order(2))
     stream.records[0]["dynamodb"]["NewImage"]["items"] = {"X": "secret"}
     result = planned(stream)
-    assert {rejection.view for rejection in result.rejections} == {"order", "admin_order"}
-    assert "secret" not in str(result.rejections)
+    assert {(rejection.view, rejection.reason) for rejection in result.rejections} == {
+        ("order", "an attribute value has a type that DynamoDB does not have"),
+        ("admin_order", "an attribute value has a type that DynamoDB does not have"),
+    }
     assert {each.key for each in result.operations} == {"order-2", "ADMIN-order-2", "all-orders", "ann"}
+
+
+def test_an_item_whose_place_can_not_be_told_is_rejected_with_the_reason() -> None:
+    stream = Stream()
+    stream.put(thing("a", alias="A"))
+    stream.records[0]["dynamodb"]["NewImage"]["alias"] = {"N": "secret"}
+    result = planned(stream, ITEM)
+    assert [rejection.reason for rejection in result.rejections] == [
+        "an attribute value of type N is not a number that DynamoDB holds"
+    ]
+    assert result.operations == ()
+
+
+@pytest.mark.parametrize("poison", [{"X": "poison"}, {"L": [{"X": "poison"}]}])
+def test_an_item_that_a_view_does_not_show_is_not_rejected_for_what_the_view_could_not_show(poison: Any) -> None:
+    stream = Stream()
+    stream.put(thing("a", alias="A", state="open"))
+    stream.put(thing("a", alias="A", state="closed", other=1))
+    stream.records[1]["dynamodb"]["NewImage"]["other"] = poison
+    view = ITEM | {"where": {"state": ["open"]}, "fields": {"other": "other"}}
+    assert planned(stream, view) == Plan((DeleteEntry("mine", "A", sequence(0)),), ())
 
 
 def test_two_views_that_meet_on_a_key_are_told_apart_aloud() -> None:
