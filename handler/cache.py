@@ -3,7 +3,7 @@
 import asyncio
 import math
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
@@ -78,34 +78,51 @@ class Entry(Struct, frozen=True):
 
 
 class Pace:
-    """Spaces requests out, so that no second holds more operations than it may. Goes on from batch to batch.
+    """Holds requests back, so that no second has more operations than it may. Goes on from batch to batch.
 
     Args:
-        operations_per_second: None: as many as there are.
+        operations_per_second: None: as many as there are. Less than 1: one in as many seconds as that takes.
     """
 
-    __slots__ = ("_free_at", "_seconds")
+    __slots__ = ("_most", "_seconds", "_started")
 
     def __init__(self, operations_per_second: float | None = None) -> None:
-        self._seconds = 0.0 if operations_per_second is None else 1 / operations_per_second
-        self._free_at = -math.inf
+        rate = math.inf if operations_per_second is None else operations_per_second
+        self._seconds = max(1.0, 1 / rate) if rate else math.inf
+        self._most = rate * self._seconds
+        self._started: deque[tuple[float, int]] = deque()
 
     @property
-    def limited(self) -> bool:
-        """Whether there is a limit at all."""
-        return self._seconds > 0
+    def most(self) -> int | None:
+        """How many operations one request may be, None where there is no limit."""
+        return None if math.isinf(self._most) else max(1, math.floor(self._most))
 
-    def wait(self, now: float) -> float:
+    def wait(self, now: float, operations: int = 1) -> float:
         """Tell how many seconds the next request has to wait."""
-        return max(0.0, self._free_at - now)
+        start = max([now, *(at for at, _ in list(self._started)[-1:])])
+        held = sum(count for at, count in self._started if at > start - self._seconds)
+        for at, count in self._started:
+            if at > start - self._seconds and held and held + operations > self._most:
+                held -= count
+                start = max(start, at + self._seconds)
+        return start - now
 
     def take(self, operations: int, now: float) -> None:
         """Count a request that starts as soon as it may, by the operations that Momento's quota counts for it."""
-        self._free_at = now + self.wait(now) + operations * self._seconds
+        if self.most is None:
+            return
+        start = now + self.wait(now, operations)
+        while self._started and self._started[0][0] <= start - self._seconds:
+            self._started.popleft()
+        self._started.append((start, operations))
 
     def at_once(self, seconds: float) -> int:
-        """Tell how many operations of so many seconds each it takes to keep to the pace: more would only queue up."""
-        return CONCURRENCY if seconds >= CONCURRENCY * self._seconds else max(1, math.ceil(seconds / self._seconds))
+        """Tell how many requests of so many seconds each it takes to keep to the pace: more would only queue up."""
+        return (
+            CONCURRENCY
+            if self.most is None
+            else max(1, min(CONCURRENCY, math.ceil(seconds * self._most / self._seconds)))
+        )
 
 
 class Remembered(Struct, frozen=True):
@@ -272,7 +289,6 @@ async def apply(
 
 def _grouped(operations: Iterable[Operation], cache: Cache) -> list[list[Operation]]:
     """Put together what one request can do: the entries to be set, at the place of the first of them."""
-    most = cache.pace.at_once(cache.request_seconds) if cache.pace.limited else None
     groups: list[list[Operation]] = []
     sets: list[Operation] = []
     size = 0
@@ -281,7 +297,7 @@ def _grouped(operations: Iterable[Operation], cache: Cache) -> list[list[Operati
             groups.append([operation])
             continue
         added = len(operation.key) + len(operation.value)
-        if not sets or size + added > BATCH_BYTES or len(sets) == most:
+        if not sets or size + added > BATCH_BYTES or len(sets) == cache.pace.most:
             sets, size = [], 0
             groups.append(sets)
         sets.append(operation)
@@ -547,7 +563,7 @@ class _Run:
 
     async def _turn(self, operations: int) -> None:
         """Wait until a request may start that is so many operations to Momento's quota."""
-        wait = self._cache.pace.wait(self._clock())
+        wait = self._cache.pace.wait(self._clock(), operations)
         self._require(wait + self._cache.request_seconds)
         self._cache.pace.take(operations, self._clock())
         if wait:
