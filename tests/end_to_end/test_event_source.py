@@ -175,7 +175,7 @@ def test_a_batch_is_delivered_again_from_the_record_that_the_function_names(foll
     for number in range(40, 45):
         followed.table.put_item(Item=order(number, creator="partial"))
     # As often as it takes to find that entry among the ten of the batch.
-    faults.add(Fault(rpc="SetBatch", key=f"{NAME}/order-42", code="INVALID_ARGUMENT", times=4))
+    faults.add(Fault(rpc="SetBatch", key=f"{NAME}/order-42", code="INVALID_ARGUMENT", times=5))
     whole, rest = followed.drain()
     assert len(whole) == 5
     assert rest == whole[2:]

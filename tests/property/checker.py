@@ -29,18 +29,32 @@ class Checker:
         clock: the time.
         ordered: whether the changes of two items in one partition are in order.
         filtered: whether records that no view shows are not delivered.
+        ttl_seconds: how long an entry lives.
+        exact_seconds: how exactly that can be told.
 
     Attributes:
         divergences: what was seen that must never be.
     """
 
-    def __init__(self, model: Model, engine: Engine, clock: Clock, *, ordered: bool, filtered: bool) -> None:
+    def __init__(
+        self,
+        model: Model,
+        engine: Engine,
+        clock: Clock,
+        *,
+        ordered: bool,
+        filtered: bool,
+        ttl_seconds: int,
+        exact_seconds: float,
+    ) -> None:
         self.divergences: list[str] = []
         self._model = model
         self._engine = engine
         self._clock = clock
         self._ordered = ordered
         self._filtered = filtered
+        self._ttl_seconds = ttl_seconds
+        self._exact_seconds = exact_seconds
         self._records: dict[int, Record] = {}
         self._acknowledged: set[int] = set()
         self._discarded: set[int] = set()
@@ -117,10 +131,20 @@ class Checker:
 
     def stored(self, key: str) -> None:
         """Look at what a request made of an entry."""
+        expires = self._expires.get(key, 0)
         self.placed(key)
         text = self._cached(key)
         if text is None:
             return
+        lives = self._expires[key] - self._clock()
+        if text == "null":
+            if self._ever.get(key) and not self._may_be_taken_away(key, lives):
+                self.divergences.append(f"{key}: taken away for {lives} s, for no reason")
+        elif (
+            abs(self._expires[key] - expires) > self._exact_seconds
+            and abs(lives - self._ttl_seconds) > self._exact_seconds
+        ):
+            self.divergences.append(f"{key}: lives {lives} s")
         if not self._ever.get(key):
             self.divergences.append(f"{key}: {text}, but no item ever gave rise to it")
         elif not self._is_list(key):
@@ -130,6 +154,17 @@ class Checker:
             self._lost[key] = self._expires[key]
         else:
             self._look_at_list(key, text)
+
+    def _may_be_taken_away(self, key: str, seconds: float) -> bool:
+        """Tell whether a list may be so: it could outgrow Momento's limit, or have been cut at its own."""
+        largest: dict[str, int] = defaultdict(int)
+        for row in self._ever[key].values():
+            largest[row.member] = max(largest[row.member], len(row.text.encode()))
+        could_be = len(key.encode()) + sum(largest.values()) + len(largest) + 1
+        if could_be > self._engine.limits.item_bytes and seconds <= 300 + self._exact_seconds:
+            return True
+        limit = self._model.limit
+        return limit is not None and len(largest) >= limit and seconds <= 5 + self._exact_seconds
 
     def _look_at_list(self, key: str, text: str) -> None:
         rows = self._parted(key, text)

@@ -136,6 +136,8 @@ class GrpcWorld(World):
         server: the Momento server. It gets this world's engine.
     """
 
+    exact_seconds = 120.0
+
     def __init__(self, setup: Setup, handler: Handler, server: MomentoServer) -> None:
         self.server = server
         super().__init__(setup, handler)

@@ -43,6 +43,8 @@ def test_a_handler_with_one_guarantee_broken_is_found_out(case: Broken) -> None:
     tried = type("History", (History,), {"handler": case.handler, "steps": case.steps})
     _, failure = prove(tried, case.within, SEED, shrinks=False)
     assert failure is not None
+    assert isinstance(failure.error, DivergenceError)
+    assert "the handler failed" not in str(failure.error)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.guarantee)

@@ -366,6 +366,9 @@ class World:
         outage_until: when Momento is back.
     """
 
+    exact_seconds = 0.01
+    """How exactly the time of a write is known."""
+
     def __init__(self, setup: Setup, handler: Handler) -> None:
         self.setup = setup
         self.handler = handler
@@ -395,6 +398,8 @@ class World:
             self.clock,
             ordered=setup.mapping.get("parallelization_factor", 1) == 1,
             filtered=setup.filtered,
+            ttl_seconds=setup.ttl_seconds,
+            exact_seconds=self.exact_seconds,
         )
         if "manual" in self.settings.views:
             # Without rebuild_from, it is the application that puts a list into the cache.
