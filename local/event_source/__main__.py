@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,7 +52,20 @@ def main(
         time.time,
     )
     _show("polling; Ctrl-C ends it")
-    asyncio.run(poller.run())
+    asyncio.run(_poll(poller))
+
+
+async def _poll(poller: Poller) -> None:
+    """Poll until interrupted or terminated. Whatever is under way is ended in either case."""
+    terminated = asyncio.Event()
+    # An exception out of a plain signal handler could come up anywhere, in the middle of ending a task, too.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
+    polling = asyncio.create_task(poller.run())
+    waiting = asyncio.create_task(terminated.wait())
+    await asyncio.wait([polling, waiting], return_when=asyncio.FIRST_COMPLETED)
+    if polling.done():
+        polling.result()
+    raise typer.Exit(128 + signal.SIGTERM)
 
 
 def _client(service: str, config: Config | None = None) -> Any:
