@@ -287,14 +287,14 @@ async def apply(
     return Applied(tuple(run.failures), run.counts)
 
 
-def _grouped(operations: Iterable[Operation], cache: Cache) -> list[list[Operation]]:
+def _grouped(operations: Iterable[Operation], cache: Cache) -> list[Operation | list[SetEntry]]:
     """Put together what one request can do: the entries to be set, at the place of the first of them."""
-    groups: list[list[Operation]] = []
-    sets: list[Operation] = []
+    groups: list[Operation | list[SetEntry]] = []
+    sets: list[SetEntry] = []
     size = 0
     for operation in operations:
         if not isinstance(operation, SetEntry) or not fits(operation.key, operation.value, cache):
-            groups.append([operation])
+            groups.append(operation)
             continue
         added = len(operation.key) + len(operation.value)
         if not sets or size + added > BATCH_BYTES or len(sets) == cache.pace.most:
@@ -346,14 +346,13 @@ class _Run:
         if self._renewal is not None:
             self._renewal.cancel()
 
-    async def work(self, waiting: Iterator[list[Operation]]) -> None:
-        """Take groups of operations until there are none left."""
-        for group in waiting:
-            match group:
-                case [SetEntry(key=key, value=value), *_] if fits(key, value, self._cache):
-                    await self._set([each for each in group if isinstance(each, SetEntry)])
-                case [operation]:
-                    await self._attempt(operation)
+    async def work(self, waiting: Iterator[Operation | list[SetEntry]]) -> None:
+        """Take operations, or entries to be set together, until there are none left."""
+        for next_ in waiting:
+            if isinstance(next_, list):
+                await self._set(next_)
+            else:
+                await self._attempt(next_)
 
     async def _set(self, entries: Sequence[SetEntry], attempt: int = 1) -> None:
         """Write entries by one request, and those that Momento may take the next time by two of half the size.
@@ -374,13 +373,12 @@ class _Run:
             self._fail(entries, error)
             return
         self.counts["set"] += answers.count(None)
-        refused = [(entry, answer) for entry, answer in zip(entries, answers, strict=True) if answer is not None]
-        again = [entry for entry, answer in refused if isinstance(answer, TransientError)]
         pause = self._pause(attempt)
-        if pause is None:
-            again = []
-        for entry, answer in refused:
-            if entry not in again:
+        again: list[SetEntry] = []
+        for entry, answer in zip(entries, answers, strict=True):
+            if pause is not None and isinstance(answer, TransientError):
+                again.append(entry)
+            elif answer is not None:
                 self._fail([entry], answer)
         if again and pause is not None:
             self.counts["retry"] += 1
@@ -557,9 +555,18 @@ class _Run:
                 self._require(self._cache.renew_seconds)
                 self.counts["key_renewal"] += 1
                 self._renewal = asyncio.create_task(self._cache.renew())
-        await self._renewal
+        await self._renewed(self._renewal)
         await self._turn(operations)
         return await request()
+
+    async def _renewed(self, renewal: asyncio.Task[None]) -> None:
+        try:
+            await renewal
+        except TransientError:
+            # The next attempt renews the key again. One that failed for good is not fetched twice.
+            if self._renewal is renewal:
+                self._renewal = None
+            raise
 
     async def _turn(self, operations: int) -> None:
         """Wait until a request may start that is so many operations to Momento's quota."""

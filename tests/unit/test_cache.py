@@ -514,6 +514,25 @@ def test_a_new_key_that_is_not_accepted_either_is_not_fetched_again(cache: Engin
     assert cache.renewals == 1
 
 
+def test_a_renewal_that_fails_in_passing_is_made_again(cache: EngineCache, stream: Stream) -> None:
+    class Shaky(EngineCache):
+        async def renew(self) -> None:
+            await super().renew()
+            if self.renewals == 1:
+                raise TransientError("connecting took too long")
+
+    shaky = Shaky()
+
+    def only_the_new_key(name: str, key: str) -> None:
+        if shaky.renewals < 2:
+            raise UnauthenticatedError("momento.secret_arn")
+
+    shaky.before = only_the_new_key
+    applied = run(operations(stream), shaky)
+    assert applied.failures == ()
+    assert shaky.renewals == applied.counts["key_renewal"] == 2
+
+
 def test_a_key_that_time_does_not_allow_to_fetch_is_not_fetched(cache: EngineCache, stream: Stream) -> None:
     refuse(cache, "set", UnauthenticatedError("momento.secret_arn"))
     applied = run(operations(stream, {"order": VIEWS["order"]}), cache, seconds=1.5)
@@ -791,3 +810,20 @@ def test_a_limited_rebuild_too_big_all_the_same_stops_reading(cache: EngineCache
     run(operations(stream, {"all": FIRST_TWO_OF_INDEX["all"] | {"limit": 30}}), cache, table)
     assert cache.get("all-orders") == b"null"
     assert table.pages < 25
+
+
+def test_a_row_removed_that_the_index_still_has_takes_no_place_in_a_limited_list(cache: EngineCache) -> None:
+    table = MemoryTable([image(order(number)) for number in (5, 4, 3, 2, 1)])
+    run(operations(removal(5), {"all": VIEWS["all_orders"] | {"limit": 1}}), cache, table)
+    assert rows(cache, "all-orders") == ["order-4"]
+
+
+def test_what_is_remembered_of_a_list_is_what_was_written(cache: EngineCache) -> None:
+    memory = Memory()
+    cache.put("all-orders", b"[]")
+    for number in (1, 2, 3):
+        stream = Stream()
+        stream.put(order(number))
+        run(operations(stream, ALL_ORDERS), cache, memory=memory)
+    assert rows(cache, "all-orders") == ["order-3", "order-2", "order-1"]
+    assert [name for name, _ in cache.requests].count("get_with_hash") == 1
