@@ -106,10 +106,11 @@ def test_a_list_that_momento_lost_comes_back_whole_with_the_next_change(app: Piz
 def test_a_list_that_momento_lost_comes_back_whole_with_the_next_removal(app: Pizza) -> None:
     orders = [follow(app, app.create("evicted again")) for _ in range(3)]
     app.momento.engine.evict(CACHE, b"evicted again")
-    follow(app, app.delete(orders[1]))
-    # A list that is not there shows no deleted order either.
+    removal = app.delete(orders[1])
+    # A list that is not there shows no deleted order either: `follow` alone would look too early.
     deadline = time.monotonic() + 30
     while app.read("evicted again") is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    follow(app, removal)
     assert ids(app.read("evicted again")) == [orders[2]["pk"], orders[0]["pk"]]
