@@ -1,66 +1,19 @@
-# A change travels down this file: table, stream, event source mapping, function. What stays undone goes to the queue.
-
-locals {
-  # A stream's ARN is its table's, then /stream/ and a time.
-  stream_arn = var.table == null ? var.stream_arn : aws_dynamodb_table.this[0].stream_arn
-  table_arn  = var.table == null ? split("/stream/", var.stream_arn)[0] : aws_dynamodb_table.this[0].arn
-  table_name = var.table == null ? split("/", var.stream_arn)[1] : coalesce(var.table.name, var.name)
-}
-
-resource "aws_dynamodb_table" "this" {
-  count = var.table == null ? 0 : 1
-
-  name                        = local.table_name
-  billing_mode                = "PAY_PER_REQUEST"
-  hash_key                    = var.table.hash_key.name
-  range_key                   = one(var.table.range_key[*].name)
-  stream_enabled              = true
-  stream_view_type            = "NEW_AND_OLD_IMAGES"
-  deletion_protection_enabled = var.table.deletion_protection_enabled
-  tags                        = var.tags
-
-  dynamic "attribute" {
-    for_each = { for key in local.keys : key.name => key.type... }
-
-    content {
-      name = attribute.key
-      type = attribute.value[0]
-    }
-  }
-
-  dynamic "global_secondary_index" {
-    for_each = var.table.global_secondary_indexes
-
-    content {
-      name               = global_secondary_index.key
-      hash_key           = global_secondary_index.value.hash_key.name
-      range_key          = one(global_secondary_index.value.range_key[*].name)
-      projection_type    = global_secondary_index.value.projection_type
-      non_key_attributes = global_secondary_index.value.projection_type == "INCLUDE" ? global_secondary_index.value.non_key_attributes : null
-    }
-  }
-
-  dynamic "ttl" {
-    for_each = var.table.ttl_attribute[*]
-
-    content {
-      attribute_name = ttl.value
-      enabled        = true
-    }
-  }
-
-  point_in_time_recovery {
-    enabled = true
-  }
-
-  server_side_encryption {
-    enabled = true
-  }
-}
+# A change travels down these files, and within each from top to bottom:
+#
+#   table.tf      the DynamoDB table and its stream
+#   main.tf       the event source mapping that reads the stream, the function that it invokes, the function's log
+#   failures.tf   where the records go that were given up
+#   iam.tf        what the function may do
+#   settings.tf   what the function is told
+#   package.tf    the function's code
+#
+# What each of them may be like is in variables.tf. Views are checked in modules/view.
 
 resource "aws_lambda_event_source_mapping" "this" {
+  count = var.create ? 1 : 0
+
   event_source_arn                   = local.stream_arn
-  function_name                      = aws_lambda_function.this.arn
+  function_name                      = aws_lambda_function.this[0].arn
   enabled                            = var.enabled
   batch_size                         = var.batch_size
   starting_position                  = var.starting_position
@@ -74,7 +27,7 @@ resource "aws_lambda_event_source_mapping" "this" {
 
   destination_config {
     on_failure {
-      destination_arn = aws_sqs_queue.failures.arn
+      destination_arn = aws_sqs_queue.failures[0].arn
     }
   }
 
@@ -97,9 +50,11 @@ resource "aws_lambda_event_source_mapping" "this" {
 }
 
 resource "aws_lambda_function" "this" {
+  count = var.create ? 1 : 0
+
   function_name = var.name
   description   = "Keeps the Momento cache ${var.momento.cache_name} true to the DynamoDB table ${local.table_name}"
-  role          = aws_iam_role.this.arn
+  role          = aws_iam_role.this[0].arn
   filename      = local.package_path
   handler       = "handler.function.handler"
   runtime       = var.runtime
@@ -115,7 +70,7 @@ resource "aws_lambda_function" "this" {
   # Powertools writes JSON lines and metrics by itself: with Lambda's own JSON format they would be wrapped in it.
   logging_config {
     log_format = "Text"
-    log_group  = aws_cloudwatch_log_group.this.name
+    log_group  = aws_cloudwatch_log_group.this[0].name
   }
 
   # The function starts by reading its secret, so the role comes first.
@@ -136,29 +91,9 @@ resource "aws_lambda_function" "this" {
 
 # Lambda would make the group itself, to be kept for ever and not to be destroyed.
 resource "aws_cloudwatch_log_group" "this" {
+  count = var.create ? 1 : 0
+
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_in_days
   tags              = var.tags
-}
-
-# Names the records that are given up, not their content: which shard, from which sequence number to which.
-resource "aws_sqs_queue" "failures" {
-  name                      = "${var.name}-failures"
-  message_retention_seconds = 1209600 # 14 days, the longest there is
-  sqs_managed_sse_enabled   = true
-  tags                      = var.tags
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid       = "OnlyEncryptedTransport"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "sqs:*"
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-      # The queue's own ARN, which differs from the log group's by what is replaced. The queue has its policy from the
-      # start; a resource of its own for it would take the provider another half a minute.
-      Resource = replace(aws_cloudwatch_log_group.this.arn, "/:logs:([^:]*:[^:]*):.*/", ":sqs:$1:${var.name}-failures")
-    }]
-  })
 }

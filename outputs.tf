@@ -15,52 +15,52 @@ output "stream_arn" {
 
 output "event_source_mapping_uuid" {
   description = "UUID of the event source mapping."
-  value       = aws_lambda_event_source_mapping.this.uuid
+  value       = one(aws_lambda_event_source_mapping.this[*].uuid)
 }
 
 output "event_source_mapping_arn" {
   description = "ARN of the event source mapping."
-  value       = aws_lambda_event_source_mapping.this.arn
+  value       = one(aws_lambda_event_source_mapping.this[*].arn)
 }
 
 output "function_name" {
   description = "Name of the function."
-  value       = aws_lambda_function.this.function_name
+  value       = one(aws_lambda_function.this[*].function_name)
 }
 
 output "function_arn" {
   description = "ARN of the function."
-  value       = aws_lambda_function.this.arn
+  value       = one(aws_lambda_function.this[*].arn)
 }
 
 output "role_name" {
   description = "Name of the function's role, to attach a policy of your own to."
-  value       = aws_iam_role.this.name
+  value       = one(aws_iam_role.this[*].name)
 }
 
 output "role_arn" {
   description = "ARN of the function's role."
-  value       = aws_iam_role.this.arn
+  value       = one(aws_iam_role.this[*].arn)
 }
 
 output "log_group_name" {
   description = "Name of the function's log group."
-  value       = aws_cloudwatch_log_group.this.name
+  value       = one(aws_cloudwatch_log_group.this[*].name)
 }
 
 output "log_group_arn" {
   description = "ARN of the function's log group."
-  value       = aws_cloudwatch_log_group.this.arn
+  value       = one(aws_cloudwatch_log_group.this[*].arn)
 }
 
 output "failure_queue_url" {
   description = "URL of the queue that names the records which were given up."
-  value       = aws_sqs_queue.failures.url
+  value       = one(aws_sqs_queue.failures[*].url)
 }
 
 output "failure_queue_arn" {
   description = "ARN of the queue that names the records which were given up."
-  value       = aws_sqs_queue.failures.arn
+  value       = one(aws_sqs_queue.failures[*].arn)
 }
 
 output "package_path" {
@@ -76,7 +76,7 @@ output "package_hash" {
 output "views" {
   description = "How each view is laid out in the cache: its `kind`, its `key` with the prefix, as a template, and its `ttl_seconds`."
   value = {
-    for name, view in var.views : name => {
+    for name, view in local.views : name => {
       kind        = view.kind
       key         = "${var.key_prefix}${view.key}"
       ttl_seconds = coalesce(view.ttl_seconds, var.ttl_seconds)

@@ -1,6 +1,8 @@
 # What the function is told, and what the views are checked against.
 
 locals {
+  views = var.create ? var.views : {}
+
   # Every key of the table and of its indexes.
   keys = var.table == null ? [] : flatten([
     var.table.hash_key, var.table.range_key[*],
@@ -21,7 +23,7 @@ locals {
 
 module "view" {
   source   = "./modules/view"
-  for_each = var.views
+  for_each = local.views
 
   name          = each.key
   kind          = each.value.kind

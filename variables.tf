@@ -1,3 +1,13 @@
+variable "create" {
+  description = <<-EOT
+    Whether to make anything at all. Default: true. With false there is no resource and outputs are null, for a module
+    block that is not wanted in every environment. To take away what was made, deletion protection comes off first.
+  EOT
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 # Required: what to call it, what to read, where to cache, and which entries to keep.
 
 variable "name" {

@@ -31,7 +31,7 @@ run "without_extras_the_role_has_four_statements" {
   command = plan
 
   assert {
-    condition = jsondecode(aws_iam_role_policy.this.policy).Statement == [
+    condition = jsondecode(aws_iam_role_policy.this[0].policy).Statement == [
       {
         Sid      = "ReadStream"
         Effect   = "Allow"
@@ -61,12 +61,12 @@ run "without_extras_the_role_has_four_statements" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.this.policy).Version == "2012-10-17" && aws_iam_role_policy.this.role == "orders"
+    condition     = jsondecode(aws_iam_role_policy.this[0].policy).Version == "2012-10-17" && aws_iam_role_policy.this[0].role == "orders"
     error_message = "The policy is the role's."
   }
 
   assert {
-    condition = jsondecode(aws_iam_role.this.assume_role_policy).Statement == [{
+    condition = jsondecode(aws_iam_role.this[0].assume_role_policy).Statement == [{
       Effect    = "Allow"
       Action    = "sts:AssumeRole"
       Principal = { Service = "lambda.amazonaws.com" }
@@ -87,7 +87,7 @@ run "a_view_that_rebuilds_may_query_its_index_and_no_other" {
   }
 
   assert {
-    condition = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement if statement.Sid == "RebuildLists"] == [{
+    condition = [for statement in jsondecode(aws_iam_role_policy.this[0].policy).Statement : statement if statement.Sid == "RebuildLists"] == [{
       Sid      = "RebuildLists"
       Effect   = "Allow"
       Action   = ["dynamodb:Query"]
@@ -97,7 +97,7 @@ run "a_view_that_rebuilds_may_query_its_index_and_no_other" {
   }
 
   assert {
-    condition     = length(jsondecode(aws_iam_role_policy.this.policy).Statement) == 5
+    condition     = length(jsondecode(aws_iam_role_policy.this[0].policy).Statement) == 5
     error_message = "Nothing else is added."
   }
 }
@@ -112,7 +112,7 @@ run "a_view_that_rebuilds_from_the_table_may_query_the_table" {
   }
 
   assert {
-    condition     = flatten([for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource if statement.Sid == "RebuildLists"]) == ["arn:aws:dynamodb:eu-west-1:111122223333:table/orders"]
+    condition     = flatten([for statement in jsondecode(aws_iam_role_policy.this[0].policy).Statement : statement.Resource if statement.Sid == "RebuildLists"]) == ["arn:aws:dynamodb:eu-west-1:111122223333:table/orders"]
     error_message = "The table itself, and none of its indexes."
   }
 }
@@ -129,7 +129,7 @@ run "an_existing_tables_index_is_named_from_its_stream" {
   }
 
   assert {
-    condition = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource if contains(["ReadStream", "RebuildLists"], statement.Sid)] == [
+    condition = [for statement in jsondecode(aws_iam_role_policy.this[0].policy).Statement : statement.Resource if contains(["ReadStream", "RebuildLists"], statement.Sid)] == [
       ["arn:aws:dynamodb:us-east-2:444455556666:table/legacy/stream/2024-06-01T10:00:00.000"],
       ["arn:aws:dynamodb:us-east-2:444455556666:table/legacy/index/by-type"],
     ]
@@ -149,7 +149,7 @@ run "a_customer_managed_key_may_decrypt_that_secret_only" {
   }
 
   assert {
-    condition = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement if statement.Sid == "DecryptApiKey"] == [{
+    condition = [for statement in jsondecode(aws_iam_role_policy.this[0].policy).Statement : statement if statement.Sid == "DecryptApiKey"] == [{
       Sid       = "DecryptApiKey"
       Effect    = "Allow"
       Action    = ["kms:Decrypt"]

@@ -89,11 +89,11 @@ run "a_table_has_all_that_is_asked_for" {
     condition = alltrue([
       for tags in [
         aws_dynamodb_table.this[0].tags,
-        aws_lambda_event_source_mapping.this.tags,
-        aws_lambda_function.this.tags,
-        aws_cloudwatch_log_group.this.tags,
-        aws_sqs_queue.failures.tags,
-        aws_iam_role.this.tags,
+        aws_lambda_event_source_mapping.this[0].tags,
+        aws_lambda_function.this[0].tags,
+        aws_cloudwatch_log_group.this[0].tags,
+        aws_sqs_queue.failures[0].tags,
+        aws_iam_role.this[0].tags,
       ] : tags == tomap({ team = "kitchen" })
     ])
     error_message = "Every resource has the tags."
@@ -113,7 +113,7 @@ run "a_stream_that_exists_needs_no_table" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.this.event_source_arn == var.stream_arn && output.stream_arn == var.stream_arn
+    condition     = aws_lambda_event_source_mapping.this[0].event_source_arn == var.stream_arn && output.stream_arn == var.stream_arn
     error_message = "The mapping reads the given stream."
   }
 

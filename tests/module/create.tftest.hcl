@@ -1,0 +1,80 @@
+# A module block that is there, and makes nothing.
+
+mock_provider "aws" {
+  source          = "./tests/module/aws"
+  override_during = plan
+}
+
+variables {
+  create = false
+  name   = "orders"
+  table  = { hash_key = { name = "pk" } }
+
+  momento = {
+    cache_name = "pizza"
+    secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3"
+  }
+
+  views = {
+    order = { kind = "item", key = "{pk}" }
+    open  = { kind = "list", key = "open", member = "{pk}", rebuild_from = { key_condition = { pk = "a" } } }
+  }
+}
+
+run "nothing_is_made" {
+  command = plan
+
+  assert {
+    condition = length(concat(
+      aws_dynamodb_table.this,
+      aws_lambda_event_source_mapping.this,
+      aws_lambda_function.this,
+      aws_cloudwatch_log_group.this,
+      aws_sqs_queue.failures,
+      aws_iam_role.this,
+      aws_iam_role_policy.this,
+      terraform_data.package,
+      terraform_data.deployed,
+    )) == 0
+    error_message = "There is no resource."
+  }
+
+  assert {
+    condition = alltrue([
+      for value in [
+        output.table_arn,
+        output.stream_arn,
+        output.event_source_mapping_uuid,
+        output.event_source_mapping_arn,
+        output.function_name,
+        output.function_arn,
+        output.role_name,
+        output.role_arn,
+        output.log_group_name,
+        output.log_group_arn,
+        output.failure_queue_url,
+        output.failure_queue_arn,
+      ] : value == null
+    ])
+    error_message = "Outputs are null."
+  }
+
+  assert {
+    condition     = length(output.views) == 0
+    error_message = "No view is kept."
+  }
+}
+
+run "nothing_is_made_for_a_stream_that_exists" {
+  command = plan
+
+  variables {
+    table      = null
+    stream_arn = "arn:aws:dynamodb:us-east-2:444455556666:table/legacy/stream/2024-06-01T10:00:00.000"
+  }
+
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.this) == 0 && length(aws_iam_role_policy.this) == 0
+    error_message = "There is no resource."
+  }
+}
