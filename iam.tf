@@ -52,13 +52,8 @@ locals {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = [for arn in aws_cloudwatch_log_group.this[*].arn : "${arn}:*"]
       },
-      {
-        Sid      = "ReportFailures"
-        Effect   = "Allow"
-        Action   = ["sqs:SendMessage"]
-        Resource = aws_sqs_queue.failures[*].arn
-      },
     ],
+    local.failure_statements,
     [for arns in [local.queried_arns] : {
       Sid      = "RebuildLists"
       Effect   = "Allow"
@@ -73,4 +68,39 @@ locals {
       Condition = { StringEquals = { "kms:EncryptionContext:SecretARN" = var.momento.secret_arn } }
     }]
   )
+
+  # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+  failure_statements = concat(
+    [for destination in [local.failure_destination] : {
+      Sid      = "ReportFailures"
+      Effect   = "Allow"
+      Action   = [local.failure_service == "sns" ? "sns:Publish" : "sqs:SendMessage"]
+      Resource = [destination.arn]
+    } if local.failure_service != "s3"],
+    [for destination in [local.failure_destination] : {
+      Sid       = "ReportFailures"
+      Effect    = "Allow"
+      Action    = ["s3:PutObject"]
+      Resource  = ["${destination.arn}/aws/lambda/*"]
+      Condition = local.owned_bucket
+    } if local.failure_service == "s3"],
+    [for destination in [local.failure_destination] : {
+      Sid       = "FindFailuresBucket"
+      Effect    = "Allow"
+      Action    = ["s3:ListBucket"]
+      Resource  = [destination.arn]
+      Condition = local.owned_bucket
+    } if local.failure_service == "s3"],
+    [for arn in local.failure_destination.kms_key_arn[*] : {
+      Sid      = "EncryptFailures"
+      Effect   = "Allow"
+      Action   = local.failure_service == "s3" ? ["kms:GenerateDataKey"] : ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource = [arn]
+    }]
+  )
+
+  # A bucket's ARN has no account: should another one take the name once the bucket is gone, it gets nothing.
+  owned_bucket = {
+    StringEquals = { "s3:ResourceAccount" = try(coalesce(local.failure_destination.bucket_owner, split(":", local.stream_arn)[4]), null) }
+  }
 }

@@ -27,7 +27,7 @@ resource "aws_lambda_event_source_mapping" "this" {
 
   destination_config {
     on_failure {
-      destination_arn = aws_sqs_queue.failures[0].arn
+      destination_arn = local.failure_destination.arn
     }
   }
 
@@ -45,7 +45,7 @@ resource "aws_lambda_event_source_mapping" "this" {
     }
   }
 
-  # Lambda checks that the role may read the stream and write to the queue, and needs both for as long as it reads.
+  # Lambda checks that the role may read the stream and write to the destination, and needs both for as long as it reads.
   depends_on = [aws_iam_role_policy.this]
 }
 

@@ -53,13 +53,18 @@ output "log_group_arn" {
   value       = one(aws_cloudwatch_log_group.this[*].arn)
 }
 
+output "failure_destination_arn" {
+  description = "ARN of where the records go that were given up: the failure queue's, or `failure_destination`'s."
+  value       = local.failure_destination.arn
+}
+
 output "failure_queue_url" {
-  description = "URL of the queue that names the records which were given up."
+  description = "URL of the queue that names the records which were given up; null with `failure_destination`."
   value       = one(aws_sqs_queue.failures[*].url)
 }
 
 output "failure_queue_arn" {
-  description = "ARN of the queue that names the records which were given up."
+  description = "ARN of the queue that names the records which were given up; null with `failure_destination`."
   value       = one(aws_sqs_queue.failures[*].arn)
 }
 

@@ -384,7 +384,7 @@ variable "parallelization_factor" {
 
 variable "maximum_retry_attempts" {
   description = <<-EOT
-    How often a failed batch is tried again before it goes to the failure queue, 0 to 10000, or -1 to retry for as long as
+    How often a failed batch is tried again before it goes to the failure destination, 0 to 10000, or -1 to retry for as long as
     the stream keeps the record (24 hours), which blocks its shard all the while. Default: 100: enough to ride out some
     minutes without Momento, for each try makes a request up to 8 times, with pauses that grow to 2 seconds, while a
     record that can never succeed, which is tried just once each time, releases its shard without an operator.
@@ -401,7 +401,7 @@ variable "maximum_retry_attempts" {
 
 variable "maximum_record_age_in_seconds" {
   description = <<-EOT
-    Age in seconds at which a record goes to the failure queue untried, 60 to 604800, or -1 for none. Default: -1, so that
+    Age in seconds at which a record goes to the failure destination untried, 60 to 604800, or -1 for none. Default: -1, so that
     what waits in the stream at the first start, or after a pause, is worked off rather than given up.
   EOT
   type        = number
@@ -459,6 +459,101 @@ variable "enabled" {
   type        = bool
   default     = true
   nullable    = false
+}
+
+# What becomes of records that are given up.
+
+variable "failure_queue" {
+  description = <<-EOT
+    The SQS queue that names the records which were given up after all retries: their shard and their sequence numbers,
+    not their content. The module makes it, unless there is a `failure_destination`.
+
+    - `name`: 1 to 80 letters, digits, `-` and `_`. Default: the module's `name`, then `-failures`.
+    - `message_retention_seconds`: how long a message is kept, in seconds, 60 to 1209600. Default: 1209600 (14 days), the
+      longest there is. (The stream keeps what it names for 24 hours: the table has to be asked for what is older.)
+    - `kms_key_arn`: ARN of a customer managed KMS key to encrypt messages with; the role is allowed to use it, if the
+      key's own policy leaves that to IAM. Default: none: a key that SQS manages, at no cost.
+    - `redrive_source_queue_arns`: ARNs of at most 10 queues that may use this one as their dead-letter queue. Default:
+      none: it is for this module alone.
+  EOT
+  type = object({
+    name                      = optional(string)
+    message_retention_seconds = optional(number, 1209600)
+    kms_key_arn               = optional(string)
+    redrive_source_queue_arns = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9_-]{1,80}$", coalesce(var.failure_queue.name, "default")))
+    error_message = "failure_queue.name must be 1 to 80 letters, digits, - and _. A FIFO queue can not be a stream's failure destination."
+  }
+
+  validation {
+    condition     = var.failure_queue.message_retention_seconds >= 60 && var.failure_queue.message_retention_seconds <= 1209600 && floor(var.failure_queue.message_retention_seconds) == var.failure_queue.message_retention_seconds
+    error_message = "failure_queue.message_retention_seconds must be a whole number from 60 to 1209600 (14 days), which are SQS' limits."
+  }
+
+  validation {
+    condition     = var.failure_queue.kms_key_arn == null ? true : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.failure_queue.kms_key_arn))
+    error_message = "failure_queue.kms_key_arn must be the ARN of a KMS key, arn:aws:kms:…:key/…: IAM does not accept an alias."
+  }
+
+  validation {
+    condition     = alltrue([for arn in var.failure_queue.redrive_source_queue_arns : can(regex("^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[^:]+$", arn))])
+    error_message = "failure_queue.redrive_source_queue_arns must be ARNs of SQS queues, arn:aws:sqs:…: use aws_sqs_queue.<name>.arn, not its url."
+  }
+
+  validation {
+    condition     = length(var.failure_queue.redrive_source_queue_arns) <= 10
+    error_message = "failure_queue.redrive_source_queue_arns may name at most 10 queues, the most that SQS allows."
+  }
+}
+
+variable "failure_destination" {
+  description = <<-EOT
+    A destination that exists, instead of a queue of the module's own, for the records that were given up. The role is
+    allowed what that takes and no more. Default: none: the module makes `failure_queue`.
+
+    - `arn`: ARN of a standard SQS queue, a standard SNS topic or an S3 bucket. Only S3 is sent the records themselves, so
+      that they can be replayed when the stream has them no more: item content then lies in the bucket, under
+      `aws/lambda/`, until a lifecycle rule of yours removes it.
+    - `kms_key_arn`: ARN of the customer managed KMS key that it is encrypted with. Default: none, or one that AWS manages.
+    - `bucket_owner`: for S3, the account that owns the bucket. Default: the table's. Nothing is written to a bucket of
+      that name which is another account's.
+  EOT
+  type = object({
+    arn          = string
+    kms_key_arn  = optional(string)
+    bucket_owner = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.failure_destination == null ? true : can(regex("^arn:aws[a-z-]*:((sqs|sns):[a-z0-9-]+:[0-9]{12}:[^:]+|s3:::[^:/]+)$", var.failure_destination.arn))
+    error_message = "failure_destination.arn must be the ARN of an SQS queue, an SNS topic or an S3 bucket, without a path: the three that Lambda takes for a DynamoDB stream."
+  }
+
+  validation {
+    condition     = var.failure_destination == null ? true : !endswith(var.failure_destination.arn, ".fifo")
+    error_message = "failure_destination.arn must not be a FIFO queue or topic, which Lambda does not take: use a standard one."
+  }
+
+  validation {
+    condition     = try(var.failure_destination.kms_key_arn, null) == null ? true : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.failure_destination.kms_key_arn))
+    error_message = "failure_destination.kms_key_arn must be the ARN of a KMS key, arn:aws:kms:…:key/…: IAM does not accept an alias."
+  }
+
+  validation {
+    condition     = try(var.failure_destination.bucket_owner, null) == null ? true : can(regex("^[0-9]{12}$", var.failure_destination.bucket_owner))
+    error_message = "failure_destination.bucket_owner must be the 12 digits of an AWS account."
+  }
+
+  validation {
+    condition     = try(var.failure_destination.bucket_owner, null) == null ? true : strcontains(var.failure_destination.arn, ":s3:")
+    error_message = "failure_destination.bucket_owner is for a bucket: remove it, for a queue's or a topic's ARN names its account."
+  }
 }
 
 # The function.

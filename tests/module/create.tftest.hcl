@@ -52,6 +52,7 @@ run "nothing_is_made" {
         output.role_arn,
         output.log_group_name,
         output.log_group_arn,
+        output.failure_destination_arn,
         output.failure_queue_url,
         output.failure_queue_arn,
       ] : value == null

@@ -149,27 +149,6 @@ run "the_function_is_small_arm_and_logs_to_a_group_that_ends" {
   }
 }
 
-run "the_failure_queue_is_encrypted_at_rest_and_on_the_way" {
-  command = plan
-
-  assert {
-    condition     = aws_sqs_queue.failures[0].name == "orders-failures" && aws_sqs_queue.failures[0].message_retention_seconds == 1209600 && aws_sqs_queue.failures[0].sqs_managed_sse_enabled
-    error_message = "Messages are kept encrypted for 14 days."
-  }
-
-  assert {
-    condition = jsondecode(aws_sqs_queue.failures[0].policy).Statement == [{
-      Sid       = "OnlyEncryptedTransport"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "sqs:*"
-      Resource  = "arn:aws:sqs:eu-west-1:111122223333:orders-failures"
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
-    error_message = "The queue refuses what is not encrypted on the way, by its own ARN."
-  }
-}
-
 run "the_package_is_named_after_what_goes_into_it" {
   command = plan
 
@@ -219,6 +198,7 @@ run "outputs_name_everything_to_wire_more_on" {
       role_arn                  = output.role_arn
       log_group_name            = output.log_group_name
       log_group_arn             = output.log_group_arn
+      failure_destination_arn   = output.failure_destination_arn
       failure_queue_url         = output.failure_queue_url
       failure_queue_arn         = output.failure_queue_arn
       } == {
@@ -233,6 +213,7 @@ run "outputs_name_everything_to_wire_more_on" {
       role_arn                  = "arn:aws:iam::111122223333:role/orders"
       log_group_name            = "/aws/lambda/orders"
       log_group_arn             = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/orders"
+      failure_destination_arn   = "arn:aws:sqs:eu-west-1:111122223333:orders-failures"
       failure_queue_url         = "https://sqs.eu-west-1.amazonaws.com/111122223333/orders-failures"
       failure_queue_arn         = "arn:aws:sqs:eu-west-1:111122223333:orders-failures"
     }
