@@ -6,6 +6,7 @@
 #   iam.tf        what the function may do
 #   settings.tf   what the function is told
 #   package.tf    the function's code
+#   alarms.tf, dashboard.tf   what tells an operator
 #
 # What each of them may be like is in variables.tf. Views are checked in modules/view.
 

@@ -68,6 +68,16 @@ output "failure_queue_arn" {
   value       = one(aws_sqs_queue.failures[*].arn)
 }
 
+output "alarm_arns" {
+  description = "ARN of each alarm, by its attribute of `alarms`."
+  value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.arn }
+}
+
+output "dashboard_arn" {
+  description = "ARN of the dashboard; null with `create_dashboard = false`."
+  value       = one(aws_cloudwatch_dashboard.this[*].dashboard_arn)
+}
+
 output "package_path" {
   description = "Path of the function's zip, named after all that goes into it. The file is there only where it was built."
   value       = local.package_path

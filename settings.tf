@@ -63,11 +63,14 @@ locals {
     views          = { for name, view in module.view : name => view.settings }
   }
 
+  # What handler/outcome.py measures is found here, under the dimension service.
+  metrics_namespace = "DynamoDBMomentoCache"
+
   # Compressed, because Lambda allows 4 KB in all.
   environment = {
     SETTINGS                     = base64gzip(jsonencode(local.settings))
     POWERTOOLS_SERVICE_NAME      = var.name
-    POWERTOOLS_METRICS_NAMESPACE = "DynamoDBMomentoCache"
+    POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_LOG_LEVEL         = var.log_level
   }
 

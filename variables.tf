@@ -556,6 +556,141 @@ variable "failure_destination" {
   }
 }
 
+# What tells an operator.
+
+variable "alarms" {
+  description = <<-EOT
+    CloudWatch alarms on all that can keep the cache from following the table. Each says in its description what to do.
+
+    - `enabled`: whether there are any. Default: true.
+    - `alarm_actions`, `ok_actions`, `insufficient_data_actions`: ARNs of what is told when an alarm goes off, is over, or
+      has no data, such as SNS topics; at most 5 each. Default: none: the alarms show in the console and on the dashboard.
+    - `runbook`: where your operators find docs/operating.md: each alarm's description ends with it and the anchor of the
+      alarm's section. Default: `docs/operating.md`.
+
+    And each alarm, with `enabled` (default true), the `threshold` above which it goes off, `period` (a multiple of 60
+    seconds, default 60) and `evaluation_periods`, how many periods in a row have to be above it:
+
+    - `iterator_age`: how long a record had waited in the stream when it was read, in milliseconds. Default: 60000.
+    - `propagation_delay`: from the write to the table until its entries are in the cache, in seconds. Default: 60.
+    - `errors`: invocations that failed as a whole. Default: more than 0 in each of 3 minutes: one that crashed is tried again.
+    - `throttles`: invocations that Lambda did not run for want of concurrency. Default: more than 0 in each of 5 minutes.
+    - `duration`: how long a batch took, in percent of `timeout`, at most 100. Default: 90, in each of 3 minutes.
+    - `cache_failures`: cache operations that failed in spite of retries. Default: more than 0 in each of 5 minutes.
+    - `rejected_records`: records that no try can cache, such as one without a string where a key needs it. Default: more than 0.
+    - `destination_failures`: batches that were given up and could not be reported. Default: more than 0.
+    - `failure_queue`: messages in the failure queue that the module makes. Default: more than 0.
+  EOT
+  type = object({
+    enabled                   = optional(bool, true)
+    alarm_actions             = optional(list(string), [])
+    ok_actions                = optional(list(string), [])
+    insufficient_data_actions = optional(list(string), [])
+    runbook                   = optional(string, "docs/operating.md")
+    iterator_age = optional(object({
+      enabled            = optional(bool, true)
+      threshold          = optional(number, 60000)
+      period             = optional(number, 60)
+      evaluation_periods = optional(number, 5)
+    }), {})
+    propagation_delay = optional(object({
+      enabled            = optional(bool, true)
+      threshold          = optional(number, 60)
+      period             = optional(number, 60)
+      evaluation_periods = optional(number, 5)
+    }), {})
+    errors = optional(object({
+      enabled            = optional(bool, true)
+      threshold          = optional(number, 0)
+      period             = optional(number, 60)
+      evaluation_periods = optional(number, 3)
+    }), {})
+    throttles = optional(object({
+      enabled            = optional(bool, true)
+      threshold          = optional(number, 0)
+      period             = optional(number, 60)
+      evaluation_periods = optional(number, 5)
+    }), {})
+    duration = optional(object({
+      enabled            = optional(bool, true)
+      threshold          = optional(number, 90)
+      period             = optional(number, 60)
+      evaluation_periods = optional(number, 3)
+    }), {})
+    cache_failures = optional(object({
+      enabled            = optional(bool, true)
+      threshold          = optional(number, 0)
+      period             = optional(number, 60)
+      evaluation_periods = optional(number, 5)
+    }), {})
+    rejected_records = optional(object({
+      enabled            = optional(bool, true)
+      threshold          = optional(number, 0)
+      period             = optional(number, 60)
+      evaluation_periods = optional(number, 1)
+    }), {})
+    destination_failures = optional(object({
+      enabled            = optional(bool, true)
+      threshold          = optional(number, 0)
+      period             = optional(number, 60)
+      evaluation_periods = optional(number, 1)
+    }), {})
+    failure_queue = optional(object({
+      enabled            = optional(bool, true)
+      threshold          = optional(number, 0)
+      period             = optional(number, 60)
+      evaluation_periods = optional(number, 1)
+    }), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for arn in concat(var.alarms.alarm_actions, var.alarms.ok_actions, var.alarms.insufficient_data_actions) : can(regex("^arn:aws[a-z-]*:", arn))])
+    error_message = "alarms: each of alarm_actions, ok_actions and insufficient_data_actions must be an ARN, such as an SNS topic's."
+  }
+
+  validation {
+    condition     = alltrue([for actions in [var.alarms.alarm_actions, var.alarms.ok_actions, var.alarms.insufficient_data_actions] : length(actions) <= 5])
+    error_message = "alarms: alarm_actions, ok_actions and insufficient_data_actions may hold at most 5 ARNs each, the most that CloudWatch allows."
+  }
+
+  validation {
+    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : alarm.threshold >= 0])
+    error_message = "alarms: each threshold must be 0 or more: what is measured is never below."
+  }
+
+  validation {
+    condition     = var.alarms.duration.threshold <= 100
+    error_message = "alarms.duration.threshold must be at most 100: it is percent of timeout, which no batch outlasts."
+  }
+
+  validation {
+    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : alarm.period >= 60 && alarm.period % 60 == 0])
+    error_message = "alarms: each period must be a multiple of 60 seconds: nothing is measured more often."
+  }
+
+  validation {
+    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : alarm.evaluation_periods >= 1 && floor(alarm.evaluation_periods) == alarm.evaluation_periods])
+    error_message = "alarms: each evaluation_periods must be a whole number, at least 1."
+  }
+
+  validation {
+    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : alarm.period * alarm.evaluation_periods <= (alarm.period >= 3600 ? 604800 : 86400)])
+    error_message = "alarms: period times evaluation_periods must be at most 86400 seconds, a day (7 days where the period is an hour or more), which is CloudWatch's limit."
+  }
+}
+
+variable "create_dashboard" {
+  description = <<-EOT
+    Whether to make a CloudWatch dashboard, with the module's `name`: alarms, propagation delay, iterator age, records,
+    cache operations, failures, conflicts and duration on one page. Default: true. (An account has three for free.)
+  EOT
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 # The function.
 
 variable "runtime" {

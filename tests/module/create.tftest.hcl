@@ -33,6 +33,8 @@ run "nothing_is_made" {
       aws_sqs_queue.failures,
       aws_iam_role.this,
       aws_iam_role_policy.this,
+      values(aws_cloudwatch_metric_alarm.this),
+      aws_cloudwatch_dashboard.this,
       terraform_data.package,
       terraform_data.deployed,
     )) == 0
@@ -55,6 +57,7 @@ run "nothing_is_made" {
         output.failure_destination_arn,
         output.failure_queue_url,
         output.failure_queue_arn,
+        output.dashboard_arn,
       ] : value == null
     ])
     error_message = "Outputs are null."
