@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DYNAMODB := .build/dynamodb-local/installed.json
 PYTEST_ARGUMENTS ?=
+HISTORIES ?= 20000
 
 .PHONY: help
 help: ## Show this list
@@ -35,6 +36,10 @@ demo: $(INSTALLED) ## Run the pizza app end to end on this machine
 test: $(INSTALLED) $(DYNAMODB) ## Run every test: Python's, then Terraform's
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
 	$(BIN)/python -m local terraform test
+
+.PHONY: soak
+soak: $(INSTALLED) ## Run the proof at length: HISTORIES random histories
+	@$(BIN)/python -m tests.property soak --histories $(HISTORIES)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types and Terraform's configuration

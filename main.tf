@@ -10,6 +10,15 @@
 #
 # What each of them may be like is in variables.tf. Views are checked in modules/view.
 
+# By their `where`, the views say which records need not come: only of a table that the module makes is the key known.
+module "filters" {
+  source = "./modules/filters"
+
+  hash_key        = one(var.table[*].hash_key)
+  wheres          = [for view in values(var.views) : view.where]
+  filter_patterns = var.filter_patterns
+}
+
 resource "aws_lambda_event_source_mapping" "this" {
   count = var.create ? 1 : 0
 
@@ -33,7 +42,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   }
 
   dynamic "filter_criteria" {
-    for_each = length(var.filter_patterns) > 0 ? [var.filter_patterns] : []
+    for_each = length(module.filters.filter_patterns) > 0 ? [module.filters.filter_patterns] : []
 
     content {
       dynamic "filter" {

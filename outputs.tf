@@ -23,6 +23,11 @@ output "event_source_mapping_arn" {
   value       = one(aws_lambda_event_source_mapping.this[*].arn)
 }
 
+output "filter_patterns" {
+  description = "What a record must match, any one of them, to reach the function: `filter_patterns`, narrowed by what the views' `where` leave out. Empty: every record."
+  value       = module.filters.filter_patterns
+}
+
 output "function_name" {
   description = "Name of the function."
   value       = one(aws_lambda_function.this[*].function_name)

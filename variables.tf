@@ -159,8 +159,8 @@ variable "momento" {
       that failed included; a call with several elements counts each. What has to wait longer than the invocation's time
       comes again. Default: none: as fast as it can. Momento's quota on demand, unless it was raised, is 100 a second
       for all that use the cache in the Region: give the module its share, divided by the stream's shards times
-      `parallelization_factor`, each of which is an environment. Fractions are allowed, but leave room for 64 operations
-      within `timeout`: up to 32 lists are worked on at once, and each takes two at least.
+      `parallelization_factor`, each of which is an environment. Fractions are allowed, but leave room within `timeout`
+      for all operations of one record: two for each list.
     - `max_item_bytes`: the largest entry that Momento takes, in bytes, its key included. What is larger is not cached.
       Default: 5000000, Momento's 5 MB. Set it where your account allows more, or less.
   EOT
@@ -223,8 +223,9 @@ variable "views" {
       them has no entry in the view. A list's key may be plain text, for a single list.
     - `fields`: output name to attribute path. Default: the whole item, under its own names.
     - `where`: which items the view shows: an EventBridge pattern over the item's attributes, in `jsonencode(…)`, with
-      exact values and the operators `anything-but`, `prefix` and `exists`. An item that stops matching leaves the view.
-      Default: all items.
+      exact values, null, the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`,
+      `exists` and `cidr`, and `$or`. A list or set matches by any of its elements. An item that stops matching leaves
+      the view. Default: all items.
     - `unique`: your word that no two matching items share an entry (or a list's row), where the table's whole primary
       key is not in `key` (or `member`). Default: false.
     - `ttl_seconds`: instead of the module's, in seconds, at least 300. Default: the module's.
@@ -429,7 +430,9 @@ variable "filter_patterns" {
     Patterns in `jsonencode(…)` that a record must match, any one of them, to reach the function; at most 5 (10 if AWS
     raised your quota). They may test only the item's keys, as in
     `jsonencode({ dynamodb = { Keys = { pk = { S = [{ prefix = "ORDER#" }] } } } })`: keys never change, whereas a filter
-    on an image or on the event's name would hide an item that leaves a view. Default: none: every record.
+    on an image or on the event's name would hide an item that leaves a view. Default: none: every record, but for those
+    that no view shows: if each has a `where`, and the module makes the table, it filters by these, within 5 filters of
+    4096 characters (output `filter_patterns`).
   EOT
   type        = list(string)
   default     = []

@@ -88,6 +88,10 @@ class Pace:
         """Count a request that starts as soon as it may, by the operations that Momento's quota counts for it."""
         self._free_at = now + self.wait(now) + operations * self._seconds
 
+    def at_once(self, seconds: float) -> int:
+        """Tell how many operations of so many seconds each it takes to keep to the pace: more would only queue up."""
+        return CONCURRENCY if seconds >= CONCURRENCY * self._seconds else max(1, math.ceil(seconds / self._seconds))
+
 
 class Cache(Protocol):
     """What is asked of Momento. Every method raises CacheError where Momento answers with an error."""
@@ -202,7 +206,7 @@ async def apply(
     waiting = iter(operations)
     try:
         async with asyncio.TaskGroup() as workers:
-            for _ in range(min(CONCURRENCY, len(operations))):
+            for _ in range(min(len(operations), cache.pace.at_once(cache.request_seconds))):
                 workers.create_task(run.work(waiting))
     finally:
         run.stop()

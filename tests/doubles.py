@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from handler.cache import Entry, Pace, Page
+from handler.cache import CacheError, Entry, Pace, Page
 from handler.settings import RebuildFrom
-from local.momento.engine import DEFAULT_LIMITS, Condition, Engine, Limits, Relation
+from local.momento.engine import DEFAULT_LIMITS, Condition, Engine, Limits, MomentoError, Relation
 
 CACHE = "pizza"
 
@@ -140,7 +140,10 @@ class EngineCache:
             await asyncio.sleep(0)
             self.requests.append((name, key))
             self.before(name, key)
-            answer = request()
+            try:
+                answer = request()
+            except MomentoError as error:
+                raise CacheError(str(error)) from error
             self.after(name, key)
             await asyncio.sleep(0)
             return answer

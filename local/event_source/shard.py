@@ -237,5 +237,7 @@ async def together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
 async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Cancel tasks, and wait until they are over."""
     for task in tasks:
-        task.cancel()
+        # A second time would end what a first one has begun to put in order.
+        if not task.cancelling():
+            task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,12 +10,6 @@ locals {
   # Text with an attribute path in each pair of braces.
   template    = "^([^{}]|\\{${local.path}\\})*$"
   placeholder = "\\{([^{}]+)\\}"
-
-  # A string in JSON, and a list with at most one level of lists within it, as in [{"anything-but": ["A", "B"]}].
-  json_string = "\"(?:\\\\.|[^\"\\\\])*\""
-  json_list   = "\\[(?:[^\\[\\]\"]|${local.json_string}|\\[(?:[^\\[\\]\"]|${local.json_string})*\\])*\\]"
-
-  operators = ["anything-but", "exists", "prefix"]
 }
 
 locals {
@@ -30,7 +24,7 @@ locals {
 
   # The top-level attributes that the view reads where it has fields: `member` and `order_by` read those.
   attributes = distinct([
-    for path in concat(local.key_placeholders, values(coalesce(var.fields, {})), try(keys(jsondecode(var.where)), [])) :
+    for path in concat(local.key_placeholders, values(coalesce(var.fields, {})), local.where_reads) :
     try(regex("^[^.\\[]+", path), path)
   ])
 

@@ -90,43 +90,6 @@ variable "where" {
     condition     = var.where == null ? true : try(length(keys(jsondecode(var.where))) > 0, false)
     error_message = "views.${var.name}.where must be the JSON of an object with at least one attribute: write it as jsonencode({ status = [\"OPEN\"] })."
   }
-
-  # With each string reduced to s and then each list to l, what is left of a pattern is objects, at any depth.
-  validation {
-    condition = var.where == null ? true : !can(regex(":[^l{]|\\{\\}", replace(
-      replace(try(jsonencode(jsondecode(var.where)), ""), "/${local.json_string}/", "s"),
-      "/\\[([^\\[\\]]|:\\[[^\\[\\]]+\\])+\\]/", "l"
-    )))
-    error_message = "views.${var.name}.where must lead to a list of allowed values at each attribute, with at least one and no list within it: write { status = [\"OPEN\"] }, not { status = \"OPEN\" }."
-  }
-
-  validation {
-    condition = var.where == null ? true : alltrue([
-      for matcher in flatten([for list in regexall(local.json_list, try(jsonencode(jsondecode(var.where)), "")) : try(jsondecode(list), [])]) :
-      length(keys(matcher)) == 1 && contains(local.operators, try(keys(matcher)[0], "")) if can(keys(matcher))
-    ])
-    error_message = "views.${var.name}.where may use the operators ${join(", ", local.operators)}, each in an object of its own, such as { status = [{ \"anything-but\" = [\"COMPLETED\"] }] }."
-  }
-
-  validation {
-    condition = var.where == null ? true : alltrue([
-      for matcher in flatten([for list in regexall(local.json_list, try(jsonencode(jsondecode(var.where)), "")) : try(jsondecode(list), [])]) :
-      try(contains(["true", "false"], jsonencode(matcher.exists)), true) && try(startswith(jsonencode(matcher.prefix), "\""), true)
-    ])
-    error_message = "views.${var.name}.where must say \"exists\" with true or false, and \"prefix\" with a string."
-  }
-
-  # With each string reduced to s, a value has no bracket and no brace, and a list of values only its own.
-  validation {
-    condition = var.where == null ? true : alltrue([
-      for matcher in flatten([for list in regexall(local.json_list, try(jsonencode(jsondecode(var.where)), "")) : try(jsondecode(list), [])]) :
-      can(keys(matcher["anything-but"])) ? try(
-        keys(matcher["anything-but"]) == ["prefix"] && startswith(jsonencode(matcher["anything-but"].prefix), "\""), false
-      ) : can(regex("^(\\[[^][{}]+\\]|[^][{}]+)$", replace(jsonencode(matcher["anything-but"]), "/${local.json_string}/", "s")))
-      if can(matcher["anything-but"])
-    ])
-    error_message = "views.${var.name}.where must say \"anything-but\" with a value, a list of at least one value, or { prefix = \"…\" }."
-  }
 }
 
 variable "ttl_seconds" {

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/<page>.html, where no other address
 import asyncio
 import itertools
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -241,11 +241,13 @@ class TestSettings:
         [
             ("batch_size", 0),
             ("batch_size", 10_001),
+            ("maximum_batching_window_in_seconds", -1),
             ("maximum_batching_window_in_seconds", 301),
             ("parallelization_factor", 0),
             ("parallelization_factor", 11),
             ("maximum_retry_attempts", -2),
             ("maximum_retry_attempts", 10_001),
+            ("maximum_record_age_in_seconds", -2),
             ("maximum_record_age_in_seconds", 604_801),
         ],
     )
@@ -289,6 +291,14 @@ class TestPolling:
         assert world.delivered == [["101"], ["102", "103"]]
         assert world.times == [0, 5]
 
+    @pytest.mark.parametrize(("window", "reads"), [(0, 1), (10, 42)])
+    def test_no_more_is_read_while_an_invocation_is_under_way(self, window: int, reads: int) -> None:
+        """with-ddb: the same. A window is read for until it is over."""
+        world = World(seconds=100, batch_size=10_000, maximum_batching_window_in_seconds=window)
+        world.write(*["a"] * 1_500)
+        world.run_for(50)
+        assert len(world.stream.reads) == reads
+
     def test_an_expired_iterator_is_replaced(self) -> None:
         """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html:
         `ExpiredIteratorException`, 15 minutes after the iterator was made."""
@@ -304,8 +314,8 @@ class TestPolling:
 
         world = World(stream=Expiring())
         world.write("a", "b")
-        world.stream.close("shard-0")
         world.drain()
+        assert world.stream.reads == [("shard-0", 2), ("shard-0", 0), ("shard-0", 0)]
         assert world.delivered == [["101", "102"]]
 
     def test_reading_goes_on_at_the_oldest_record_that_is_left(self) -> None:
@@ -493,6 +503,15 @@ class TestOrder:
         world.run_for(60)
         assert world.stream.reads == [("shard-0", 1_000), ("shard-0", 1_000)]
 
+    def test_reading_goes_on_as_soon_as_there_is_room(self) -> None:
+        """The same: a part of a batch that is acknowledged makes room."""
+        world = World(
+            reporting("701"), seconds=5, parallelization_factor=2, batch_size=1_000, report_batch_item_failures=True
+        )
+        world.write(*["a"] * 2_000, *"bcdefgh")
+        world.run_for(6)
+        assert [time for time, batch in zip(world.times, world.delivered, strict=True) if "701" not in batch] == [5]
+
     def test_the_checkpoint_passes_only_what_is_acknowledged_without_a_gap(self) -> None:
         """with-ddb: at least once: what is after an unacknowledged record is delivered again."""
         world = World(failing("101"), parallelization_factor=2, batch_size=1)
@@ -580,14 +599,12 @@ class TestRetries:
     def test_each_attempt_gets_an_event_of_its_own(self) -> None:
         """with-ddb: the event is read from the stream."""
 
-        world = World()
-
         def answer(_batch: list[str]) -> None:
             del world.handler.invocations[-1].event["Records"][0]["eventName"]
             if len(world.handler.invocations) == 1:
                 raise FunctionError
 
-        world.handler = Handler(world.clock, answer, 1)
+        world = World(answer)
         world.write("a")
         world.drain()
         assert len(world.handler.invocations) == 2
@@ -1205,6 +1222,35 @@ class TestPollersEnd:
             run(world.poller().run(), world.clock)
         assert world.handler.under_way == []
 
+    def test_it_has_ended_when_what_was_under_way_has(self) -> None:
+        """No rule of AWS's: what comes after a poller finds nothing that still writes."""
+
+        class Slow:
+            ended = 0
+
+            async def invoke(self, event: dict[str, Any]) -> None:
+                if event["Records"][0]["dynamodb"]["SequenceNumber"] == "102":
+                    raise ZeroDivisionError
+                try:
+                    await asyncio.sleep(10)
+                finally:
+                    await asyncio.sleep(1)
+                    self.ended += 1
+
+        world = World(stream=MemoryStream("one", "two"))
+        world.write("a", shard_id="one")
+        world.write("b", shard_id="two")
+        slow = Slow()
+
+        async def main(polling: Callable[[Poller], Coroutine[Any, Any, None]]) -> None:
+            with pytest.raises(ZeroDivisionError):
+                await polling(Poller(world.mapping, world.stream, slow, None, world.clock))
+            assert slow.ended == 1
+            slow.ended = 0
+
+        run(main(Poller.drain), world.clock)
+        run(main(Poller.run), world.clock)
+
     def test_draining_ends_with_an_empty_stream(self) -> None:
         """No rule of AWS's: nothing to wait for, in no time."""
         world = World(stream=MemoryStream("one", "two"), maximum_batching_window_in_seconds=300)
@@ -1213,15 +1259,15 @@ class TestPollersEnd:
 
     def test_draining_takes_in_what_is_written_meanwhile(self) -> None:
         """No rule of AWS's: the function's own writes, for one."""
-        world = World()
 
         def answer(batch: list[str]) -> None:
             if batch == ["101"]:
                 world.write("b")
+            if batch == ["102"]:
                 world.stream.split("shard-0", "child")
                 world.write("c", shard_id="child")
 
-        world.handler = Handler(world.clock, answer, 1)
+        world = World(answer)
         world.write("a")
         world.drain()
         assert world.delivered == [["101"], ["102"], ["103"]]

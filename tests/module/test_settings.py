@@ -61,9 +61,7 @@ def test_an_accepted_view_is_accepted_by_the_function(view: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     "view",
     [
-        ITEM | {"where": {"status": [{"anything-but": {"suffix": "X"}}]}},
-        ITEM | {"where": {"status": [{"anything-but": []}]}},
-        ITEM | {"where": {"status": [{"suffix": "X"}]}},
+        ITEM | {"where": {"status": [{"sufix": "X"}]}},
         ITEM | {"ttl_seconds": 10**20},
         ITEM | {"key": "{pk}"},
         LIST | {"order_by": ""},

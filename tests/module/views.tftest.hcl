@@ -486,7 +486,7 @@ run "a_patterns_attribute_has_a_list" {
     where = "{\"type\":\"order\"}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "a_patterns_nested_attribute_has_a_list" {
@@ -500,7 +500,7 @@ run "a_patterns_nested_attribute_has_a_list" {
     where = "{\"address\":{\"city\":{\"zip\":\"10115\"}}}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "a_patterns_number_has_a_list" {
@@ -514,7 +514,7 @@ run "a_patterns_number_has_a_list" {
     where = "{\"numItems\":3}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "a_patterns_list_is_not_empty" {
@@ -528,7 +528,7 @@ run "a_patterns_list_is_not_empty" {
     where = "{\"type\":[]}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "a_patterns_object_is_not_empty" {
@@ -542,7 +542,7 @@ run "a_patterns_object_is_not_empty" {
     where = "{\"address\":{}}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "a_patterns_list_has_no_list_within" {
@@ -556,7 +556,7 @@ run "a_patterns_list_has_no_list_within" {
     where = "{\"type\":[[\"order\"]]}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "an_operators_list_is_not_empty" {
@@ -570,7 +570,7 @@ run "an_operators_list_is_not_empty" {
     where = "{\"type\":[{\"anything-but\":[]}]}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "an_operator_is_known" {
@@ -581,10 +581,10 @@ run "an_operator_is_known" {
   }
 
   variables {
-    where = "{\"numItems\":[{\"numeric\":[\">\",3]}]}"
+    where = "{\"numItems\":[{\"between\":[3,5]}]}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "an_operator_is_known_at_any_depth" {
@@ -595,10 +595,10 @@ run "an_operator_is_known_at_any_depth" {
   }
 
   variables {
-    where = "{\"address\":{\"city\":[\"Berlin\",{\"suffix\":\"n\"}]}}"
+    where = "{\"address\":{\"city\":[\"Berlin\",{\"sufix\":\"n\"}]}}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "an_operator_has_an_object_of_its_own" {
@@ -612,7 +612,7 @@ run "an_operator_has_an_object_of_its_own" {
     where = "{\"status\":[{\"prefix\":\"A\",\"exists\":true}]}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "exists_is_true_or_false" {
@@ -626,7 +626,7 @@ run "exists_is_true_or_false" {
     where = "{\"status\":[{\"exists\":\"yes\"}]}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "a_prefix_is_a_string" {
@@ -640,7 +640,151 @@ run "a_prefix_is_a_string" {
     where = "{\"status\":[{\"prefix\":4}]}"
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
+}
+
+run "an_or_has_two_patterns" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ "$or" = [{ status = ["OPEN"] }] })
+  }
+
+  expect_failures = [output.where]
+}
+
+run "an_or_has_patterns_not_values" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ address = { "$or" = ["Graz", "Wien"] } })
+  }
+
+  expect_failures = [output.where]
+}
+
+run "an_ors_operators_are_checked" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ "$or" = [{ status = ["OPEN"] }, { city = [{ suffix = 5 }] }] })
+  }
+
+  expect_failures = [output.where]
+}
+
+run "a_range_has_its_lower_bound_first" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ numItems = [{ numeric = ["<", 5, ">", 1] }] })
+  }
+
+  expect_failures = [output.where]
+}
+
+run "a_wildcard_is_not_followed_by_another" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ file = [{ wildcard = "dir/**.png" }] })
+  }
+
+  expect_failures = [output.where]
+}
+
+run "a_cidr_is_a_range_of_addresses" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({ ip = [{ cidr = "10.0.0.0" }] })
+  }
+
+  expect_failures = [output.where]
+}
+
+run "a_pattern_takes_every_operator_that_the_handler_reads" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    where = jsonencode({
+      a     = [{ prefix = "x" }, { prefix = { equals-ignore-case = "x" } }, { suffix = "]" }, { suffix = { equals-ignore-case = "}" } }]
+      b     = [{ equals-ignore-case = "x" }, { wildcard = "a*\\*b" }, { exists = true }, { exists = false }, { cidr = "2001:db8::/32" }, "", null]
+      c     = [{ numeric = ["=", 5] }, { numeric = ["<", -5.5] }, { numeric = [">=", 5] }, { numeric = [">", 0, "<=", 12345678901234567890123456789012345678] }]
+      d     = { e = [{ anything-but = { suffix = ["x", "y"] } }, { anything-but = { wildcard = "*x*" } }, { anything-but = { equals-ignore-case = "x" } }] }
+      "$or" = [{ f = ["x"] }, { g = { "$or" = [{ h = [1] }, { i = [2] }] } }]
+    })
+    index_name    = null
+    key_condition = null
+  }
+
+  assert {
+    condition     = strcontains(jsonencode(output.settings.where), "12345678901234567890123456789012345678") && length(output.settings.where) == 5
+    error_message = "All is passed on, each digit of a number too."
+  }
+}
+
+run "an_index_projects_what_an_or_tests" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    index_name = "thin"
+    fields     = { id = "pk", line = "sk", status = "status" }
+    where      = jsonencode({ "$or" = [{ type = ["order"] }, { status = ["OPEN"], "$or" = [{ numItems = [3] }, { address = { city = ["Graz"] } }] }] })
+  }
+
+  expect_failures = [var.index_name]
+}
+
+run "an_index_may_project_just_what_an_or_tests" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    index_name = "thin"
+    fields     = { id = "pk", line = "sk", status = "status" }
+    where      = jsonencode({ "$or" = [{ type = ["order"] }, { status = ["OPEN"], "$or" = [{ "address.zip" = [3] }, { address = { city = ["Graz"] } }] }] })
+  }
+
+  assert {
+    condition     = output.settings.rebuild_from.index_name == "thin"
+    error_message = "The attributes that the patterns test are enough, $or is none."
+  }
 }
 
 run "an_entry_lives_five_minutes" {
@@ -1006,10 +1150,10 @@ run "anything_but_has_a_value" {
     where = jsonencode({ status = [{ anything-but = {} }] })
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
-run "anything_but_knows_only_prefix" {
+run "anything_but_is_not_over_every_operator" {
   command = plan
 
   module {
@@ -1017,10 +1161,10 @@ run "anything_but_knows_only_prefix" {
   }
 
   variables {
-    where = jsonencode({ status = [{ anything-but = { suffix = "x" } }] })
+    where = jsonencode({ status = [{ anything-but = { exists = true } }] })
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "anything_but_has_a_prefix_that_is_a_string" {
@@ -1034,7 +1178,7 @@ run "anything_but_has_a_prefix_that_is_a_string" {
     where = jsonencode({ status = [{ anything-but = { prefix = 5 } }] })
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "anything_but_has_one_operator" {
@@ -1048,7 +1192,7 @@ run "anything_but_has_one_operator" {
     where = jsonencode({ status = [{ anything-but = { prefix = "a", suffix = "b" } }] })
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "anything_but_is_over_values_not_operators" {
@@ -1062,7 +1206,7 @@ run "anything_but_is_over_values_not_operators" {
     where = jsonencode({ status = [{ anything-but = [{ prefix = "a" }] }] })
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "anything_but_is_over_something" {
@@ -1076,7 +1220,7 @@ run "anything_but_is_over_something" {
     where = jsonencode({ status = [{ anything-but = [] }] })
   }
 
-  expect_failures = [var.where]
+  expect_failures = [output.where]
 }
 
 run "a_key_condition_is_not_empty" {

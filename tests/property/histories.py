@@ -206,10 +206,11 @@ class History(RuleBasedStateMachine):
         """Let time pass."""
         self._world.advance(seconds)
 
-    @step(fault=st.sampled_from(ARMED_FAULTS), after=st.integers(0, 6))
-    def fault(self, fault: Fault, after: int) -> None:
-        """Let a request, a query or an invocation go wrong, once so many went well."""
-        self._world.arm(fault, after)
+    @step(faults=st.lists(st.tuples(st.sampled_from(ARMED_FAULTS), st.integers(0, 6)), min_size=1, max_size=5))
+    def fault(self, faults: list[tuple[Fault, int]]) -> None:
+        """Let requests, queries and invocations go wrong, each once so many went well."""
+        for fault, after in faults:
+            self._world.arm(fault, after)
 
     @step(seconds=st.sampled_from([0.2, 2.0, 40.0]))
     def outage(self, seconds: float) -> None:
@@ -287,12 +288,22 @@ class Failure:
     """What went wrong.
 
     Attributes:
-        error: the error; its notes are the steps that lead there, as a test.
+        error: the error.
         after: in which history it was found.
     """
 
     error: Exception
     after: int
+
+    def test(self) -> str:
+        """The steps that lead there, as Python. They need the names of this module and of `world.py`."""
+        notes = "\n".join(getattr(self.error, "__notes__", ()))
+        return "\n".join(line for line in notes.splitlines() if line.startswith("state"))
+
+    def told(self) -> str:
+        """The error, and the steps to it as a test."""
+        steps = self.test().replace("\n", "\n    ")
+        return f"{self.error!r}\n\ndef test_history() -> None:\n    {steps}\n"
 
 
 def prove(history: type[History], histories: int, seed: int, *, shrinks: bool = True) -> tuple[Tally, Failure | None]:

@@ -7,7 +7,7 @@ under way when the invocation's time is up.
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize
 
-from tests.property.histories import History
+from tests.property.histories import KEYS, VALUES, History, step
 from tests.property.model import Things
 from tests.property.world import Setup, World
 
@@ -20,21 +20,27 @@ class _Tolerant(World):
 class LateHistory(History):
     """A history of slow requests and little time, in which a write may land after its invocation's time was up."""
 
-    steps = ("put_many", "delete", "wait")
+    steps = ("rewrite", "wait")
 
     @initialize(seed=st.integers(0, 2**16))
     def begin(self, seed: int) -> None:
         """Make the world."""
         setup = Setup(
-            model=Things(("whole",)),
+            model=Things(("whole", "mine")),
             mapping={"batch_size": 10, "maximum_retry_attempts": 100, "bisect_batch_on_function_error": True},
             max_operations_per_second=4,
             slow=50,
             late=True,
-            timeout_seconds=1.7,
+            timeout_seconds=3.0,
             seed=seed,
         )
         self.world = _Tolerant(setup, self.handler())
+
+    @step(n=st.sampled_from(["zero", "one", "minus", "text"]))
+    def rewrite(self, n: str) -> None:
+        """Write more items anew than one invocation has the time for."""
+        for key in KEYS:
+            self._put(key, n=VALUES[n], alias="".join(key))
 
     def teardown(self) -> None:
         """Count a history that went wrong."""

@@ -14,7 +14,7 @@ from handler.cache import Cache as CacheSeam
 from handler.cache import CacheError, Pace, Page, TableReader, TransientError, UnauthenticatedError
 from handler.settings import RebuildFrom, Settings
 from local.event_source import Checkpoints, EventSourceMapping, FunctionError, Poller
-from local.momento.engine import Engine, Limits
+from local.momento.engine import Engine, Limits, MomentoError
 from tests import pizza
 from tests.doubles import CACHE, Clock, EngineCache, VirtualLoop
 from tests.property.checker import Checker, DivergenceError
@@ -24,6 +24,7 @@ from tests.stream import Item
 
 TIMEOUT_SECONDS = 30.0
 REPORT_SECONDS = 0.5
+LATE_SECONDS = 30.0
 MAX_ITEM_BYTES = 700
 STUCK_SECONDS = 20_000
 
@@ -192,7 +193,7 @@ class Invocation:
                 flight.carried_out = True
             elif late:
                 world.fired[Fault.KILLED_LANDED] += 1
-                world.loop.call_later(world.chance.uniform(0, 5), world.carry_out, flight)
+                world.loop.call_later(world.chance.uniform(0, LATE_SECONDS), world.carry_out, flight)
             else:
                 world.fired[Fault.KILLED_LANDED] += 1
                 world.carry_out(flight)
@@ -483,10 +484,11 @@ class World:
 
     def close(self) -> None:
         """End all that is under way."""
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-            self.loop.run_until_complete(asyncio.wait({task}))
-        self.loop.close()
+        if not self.loop.is_closed():
+            for task in asyncio.all_tasks(self.loop):
+                task.cancel()
+                self.loop.run_until_complete(asyncio.wait({task}))
+            self.loop.close()
 
     def _poll(self, checkpoints: Checkpoints) -> None:
         mapping = EventSourceMapping(
@@ -523,7 +525,10 @@ class World:
     def carry_out(self, flight: _Flight) -> Any:
         """Let a request have its effect."""
         flight.carried_out = True
-        answer = flight.request()
+        try:
+            answer = flight.request()
+        except MomentoError as error:
+            raise CacheError(str(error)) from error
         if flight.name in WRITES:
             self.checker.stored(flight.key)
         return answer

@@ -480,6 +480,24 @@ def test_without_a_limit_nothing_waits() -> None:
     pace = Pace()
     pace.take(1_000_000, 5.0)
     assert pace.wait(5.0) == 0
+    assert pace.at_once(0.001) == CONCURRENCY
+
+
+@pytest.mark.parametrize(("rate", "at_once"), [(0.1, 1), (1, 2), (10, 11), (28, 31), (1_000, CONCURRENCY)])
+def test_no_more_is_begun_than_the_pace_lets_go_on(rate: float, at_once: int) -> None:
+    assert Pace(rate).at_once(1.1) == at_once
+
+
+def test_at_the_slowest_pace_every_attempt_finishes_a_list() -> None:
+    cache = EngineCache()
+    cache.pace = Pace(0.2)
+    stream = Stream()
+    for number in range(12):
+        stream.put(order(number, creator=f"creator-{number}"))
+    due = operations(stream, {"creator_orders": VIEWS["creator_orders"]})
+    first = run(due, cache, seconds=59.5)
+    assert first.counts["list_update"] == 6
+    assert [failure.operation.key for failure in first.failures][:1] == ["creator-6"]
 
 
 def test_a_key_longer_than_momento_allows_has_no_entry_and_asks_nothing(cache: EngineCache) -> None:

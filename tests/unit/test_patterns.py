@@ -1,10 +1,14 @@
+"""Patterns: AWS's own examples, each with its page, then what a DynamoDB item has that an event has not."""
+
+import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from handler.attributes import AttributeValueError
-from handler.patterns import Pattern
+from handler.patterns import MAXIMUM_COMBINATIONS, Pattern
+from tests.stream import Item, image
 
 ITEM: dict[str, Any] = {
     "type": {"S": "order"},
@@ -12,15 +16,23 @@ ITEM: dict[str, Any] = {
     "open": {"BOOL": True},
     "gone": {"NULL": True},
     "raw": {"B": "AAE="},
+    "note": {"S": ""},
     "tags": {"SS": ["new", "hot"]},
     "sizes": {"NS": ["1", "2"]},
+    "keys": {"BS": ["AAE=", "AAI="]},
+    "none": {"L": []},
+    "mixed": {"L": [{"S": "a"}, {"N": "1"}, {"L": [{"BOOL": False}, {"SS": ["deep"]}]}, {"NULL": True}]},
     "lines": {"L": [{"M": {"sku": {"S": "A-1"}}}, {"M": {"sku": {"S": "B-2"}}}]},
-    "address": {"M": {"city": {"S": "Graz"}}},
+    "address": {"M": {"city": {"S": "Graz"}, "lines": {"L": []}}},
 }
 
 
+def matches(pattern: Any, item: Item) -> bool:
+    return Pattern(pattern).matches(image(item))
+
+
 @pytest.mark.parametrize(
-    ("pattern", "matches"),
+    ("pattern", "is_met"),
     [
         ({"type": ["order"]}, True),
         ({"type": ["refund", "order"]}, True),
@@ -31,45 +43,440 @@ ITEM: dict[str, Any] = {
         ({"count": ["10"]}, False),
         ({"open": [True]}, True),
         ({"open": [1]}, False),
+        ({"count": [True]}, False),
         ({"gone": [None]}, True),
         ({"absent": [None]}, False),
         ({"raw": ["AAE="]}, True),
+        ({"note": [""]}, True),
+        ({"type": [""]}, False),
         ({"tags": ["hot"]}, True),
         ({"tags": ["cold"]}, False),
         ({"sizes": [2]}, True),
+        ({"sizes": ["2"]}, False),
+        ({"keys": ["AAI="]}, True),
+        ({"tags": {"hot": ["hot"]}}, False),
+        ({"mixed": ["a"]}, True),
+        ({"mixed": [1]}, True),
+        ({"mixed": [False]}, True),
+        ({"mixed": ["deep"]}, True),
+        ({"mixed": [None]}, True),
+        ({"mixed": [True]}, False),
         ({"lines": {"sku": ["B-2"]}}, True),
+        ({"lines": ["B-2"]}, False),
         ({"address": {"city": ["Graz"]}}, True),
         ({"address": {"city": ["Wien"]}}, False),
         ({"address": ["Graz"]}, False),
         ({"type": {"city": ["order"]}}, False),
         ({"type": ["order"], "open": [False]}, False),
         ({"type": [{"prefix": "ord"}]}, True),
+        ({"type": [{"prefix": ""}]}, True),
         ({"type": [{"prefix": "rd"}]}, False),
         ({"count": [{"prefix": "1"}]}, False),
+        ({"tags": [{"prefix": "ne"}]}, True),
+        ({"type": [{"prefix": {"equals-ignore-case": "ORD"}}]}, True),
+        ({"type": [{"prefix": {"equals-ignore-case": "RD"}}]}, False),
+        ({"type": [{"suffix": "der"}]}, True),
+        ({"type": [{"suffix": "ord"}]}, False),
+        ({"type": [{"suffix": {"equals-ignore-case": "DER"}}]}, True),
+        ({"type": [{"suffix": {"equals-ignore-case": "ORD"}}]}, False),
+        ({"type": [{"equals-ignore-case": "ORDER"}]}, True),
+        ({"type": [{"equals-ignore-case": "ORDE"}]}, False),
+        ({"count": [{"equals-ignore-case": "10.0"}]}, False),
         ({"type": [{"exists": True}]}, True),
         ({"type": [{"exists": False}]}, False),
+        ({"gone": [{"exists": True}]}, True),
+        ({"note": [{"exists": True}]}, True),
+        ({"tags": [{"exists": True}]}, True),
+        ({"none": [{"exists": True}]}, False),
+        ({"none": [{"exists": False}]}, True),
         ({"absent": [{"exists": False}]}, True),
         ({"absent": {"deep": [{"exists": False}]}}, True),
         ({"address": [{"exists": True}]}, False),
+        ({"address": [{"exists": False}]}, True),
+        ({"address": {"lines": [{"exists": False}]}}, True),
+        ({"type": [{"exists": False}, "order"]}, True),
+        ({"absent": [{"exists": False}, "order"]}, True),
         ({"type": [{"anything-but": "order"}]}, False),
         ({"type": [{"anything-but": ["refund", "void"]}]}, True),
         ({"type": [{"anything-but": ["refund", "order"]}]}, False),
+        ({"type": [{"anything-but": 10}]}, True),
         ({"count": [{"anything-but": 10}]}, False),
+        ({"count": [{"anything-but": ["10"]}]}, True),
+        ({"gone": [{"anything-but": "order"}]}, True),
+        ({"gone": [{"anything-but": None}]}, False),
+        ({"open": [{"anything-but": [True, "order"]}]}, False),
+        ({"tags": [{"anything-but": "hot"}]}, True),
+        ({"tags": [{"anything-but": ["hot", "new"]}]}, False),
+        ({"none": [{"anything-but": ["order"]}]}, False),
+        ({"absent": [{"anything-but": ["order"]}]}, False),
         ({"type": [{"anything-but": {"prefix": "ord"}}]}, False),
         ({"type": [{"anything-but": {"prefix": "ref"}}]}, True),
-        ({"absent": [{"anything-but": ["order"]}]}, False),
+        ({"type": [{"anything-but": {"prefix": ["ref", "ord"]}}]}, False),
+        ({"type": [{"anything-but": {"suffix": ["der", "und"]}}]}, False),
+        ({"type": [{"anything-but": {"equals-ignore-case": ["ORDER", "VOID"]}}]}, False),
+        ({"type": [{"anything-but": {"wildcard": ["*x*", "o*r"]}}]}, False),
+        ({"type": [{"anything-but": {"wildcard": ["*x*", "o*e"]}}]}, True),
+        ({"count": [{"anything-but": {"prefix": "1"}}]}, True),
         ({"type": ["refund", {"prefix": "o"}]}, True),
+        ({"count": [{"numeric": ["=", 10]}]}, True),
+        ({"count": [{"numeric": ["<", 10]}]}, False),
+        ({"count": [{"numeric": ["<=", 10]}]}, True),
+        ({"count": [{"numeric": [">", 10]}]}, False),
+        ({"count": [{"numeric": [">=", 10]}]}, True),
+        ({"count": [{"numeric": [">", 9.5, "<", 10.5]}]}, True),
+        ({"count": [{"numeric": [">=", 9, "<", 10]}]}, False),
+        ({"type": [{"numeric": [">", 0]}]}, False),
+        ({"open": [{"numeric": [">", 0]}]}, False),
+        ({"sizes": [{"numeric": [">", 1]}]}, True),
+        ({"sizes": [{"numeric": [">", 2]}]}, False),
     ],
 )
-def test_an_item_matches_as_eventbridge_defines_it(pattern: Any, matches: bool) -> None:
-    assert Pattern(pattern).matches(ITEM) is matches
+def test_an_item_matches_as_eventbridge_defines_it(pattern: Any, is_met: bool) -> None:
+    assert Pattern(pattern).matches(ITEM) is is_met
 
 
-@pytest.mark.parametrize("value", [{"X": "secret"}, {"N": "secret"}, {}, {"S": "a", "N": "1"}])
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
+INSTANCE = {
+    "detail-type": "EC2 Instance State-change Notification",
+    "source": "aws.ec2",
+    "resources": ["arn:aws:ec2:us-west-1:123456789012:instance/i-1234567890abcdef0"],
+    "detail": {"instance-id": "i-1234567890abcdef0", "state": "terminated"},
+}
+
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-null-values.html
+LAUNCH = {"version": "3", "eventVersion": "", "responseElements": None}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "item"),
+    [
+        (
+            {
+                "source": ["aws.ec2"],
+                "detail-type": ["EC2 Instance State-change Notification"],
+                "detail": {"state": ["terminated"]},
+            },
+            INSTANCE,
+        ),
+        ({"eventVersion": [""]}, LAUNCH),
+        ({"responseElements": [None]}, LAUNCH),
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-arrays.html
+        (
+            {"resources": ["arn:aws:ec2:us-east-1:123456789012:instance/i-b188560f", "arn:b"]},
+            {"resources": ["arn:a", "arn:b"]},
+        ),
+    ],
+)
+def test_aws_examples_of_patterns_match(pattern: Any, item: Item) -> None:
+    assert matches(pattern, item)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "item"),
+    [
+        ({"eventVersion": [None]}, LAUNCH),
+        ({"responseElements": [""]}, LAUNCH),
+        ({"missing": [None]}, LAUNCH),
+        ({"resources": ["arn:c"]}, {"resources": ["arn:a", "arn:b"]}),
+        ({"detail": {"state": ["running"]}}, INSTANCE),
+    ],
+)
+def test_what_differs_from_aws_examples_does_not(pattern: Any, item: Item) -> None:
+    assert not matches(pattern, item)
+
+
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html, from its top to its end.
+@pytest.mark.parametrize(
+    ("matcher", "meets", "misses"),
+    [
+        (["New York"], ["New York"], ["new york", "New", 1]),
+        ([{"anything-but": "initializing"}], ["running", 5], ["initializing"]),
+        ([{"anything-but": {"prefix": "us-"}}], ["eu-west-1"], ["us-east-1"]),
+        ([{"anything-but": {"suffix": ".png"}}], ["a.jpg", ".png.txt"], ["a.png"]),
+        ([{"anything-but": {"equals-ignore-case": "initializing"}}], ["running"], ["initializing", "INITIALIZING"]),
+        ([{"anything-but": {"wildcard": "*/lib/*"}}], ["/bin/a", "lib"], ["/usr/lib/a"]),
+        ([{"prefix": "us-"}], ["us-east-1"], ["eu-us-1"]),
+        ([{"prefix": {"equals-ignore-case": "eventb"}}], ["EventBridge", "eventb"], ["Event"]),
+        ([""], [""], [" ", None]),
+        ([{"equals-ignore-case": "alice"}], ["Alice", "ALICE", "alice"], ["Alic"]),
+        ([{"suffix": ".png"}], ["dir.png"], ["png", "a.PNG"]),
+        ([{"suffix": {"equals-ignore-case": "tBridge"}}], ["EventBridge", "EVENTBRIDGE"], ["bridge"]),
+        ([{"exists": True}], ["any", 1, None, False, ""], [[], {"a": 1}]),
+        ([{"exists": False}], [[], {"a": 1}], ["any", 1, None]),
+        ([{"anything-but": ["Raining"]}], ["Sunny"], ["Raining"]),
+        ([None], [None], ["", 0, False]),
+        ([{"numeric": ["=", 100]}], [100, Decimal("100.0")], [101, "100"]),
+        ([{"numeric": [">", 10, "<=", 20]}], [Decimal("10.1"), 20], [10, Decimal("20.1")]),
+        (["Credit", "Debit"], ["Credit", "Debit"], ["Cash"]),
+        ([{"wildcard": "dir/*.png"}], ["dir/a.png", "dir/.png", "dir/a/b.png"], ["dir/a.jpg", "/dir/a.png", "dir/png"]),
+        ([{"prefix": "2017-10-02"}], ["2017-10-02T18:43:48Z"], ["2017-10-03T18:43:48Z"]),
+        ([{"prefix": {"equals-ignore-case": "eventB"}}], ["EventBridge"], ["Bridge"]),
+        ([{"anything-but": 123}], [124, "123"], [123]),
+        ([{"anything-but": ["stopped", "overloaded"]}], ["running"], ["stopped", "overloaded"]),
+        ([{"anything-but": [100, 200, 300]}], [101], [100, 200, 300]),
+        ([{"anything-but": {"equals-ignore-case": ["initializing", "stopped"]}}], ["x"], ["INITIALIZING", "Stopped"]),
+        ([{"anything-but": {"prefix": "init"}}], ["x"], ["init", "initializing"]),
+        ([{"anything-but": {"prefix": ["init", "stop"]}}], ["x"], ["initializing", "stopped"]),
+        ([{"anything-but": {"suffix": ".txt"}}], [".txt.rtf"], ["a.txt"]),
+        ([{"anything-but": {"suffix": [".txt", ".rtf"]}}], ["a.doc"], ["a.txt", "a.rtf"]),
+        ([{"anything-but": {"wildcard": ["*/lib/*", "*/bin/*"]}}], ["/usr/a"], ["/usr/lib/a", "/usr/bin/a"]),
+        ([{"numeric": [">", 0, "<=", 5]}], [5, Decimal("0.1")], [0, 6]),
+        ([{"numeric": ["<", 10]}], [9, -1], [10]),
+        ([{"numeric": ["=", 3.018e2]}], [Decimal("301.8")], [301]),
+        ([{"cidr": "10.0.0.0/24"}], ["10.0.0.0", "10.0.0.255"], ["10.0.1.0", "9.255.255.255", "10.0.0", "a", 10]),
+        ([{"equals-ignore-case": "volume"}], ["Volume"], ["volumes"]),
+    ],
+)
+def test_aws_examples_of_operators(matcher: Any, meets: list[Any], misses: list[Any]) -> None:
+    for value in meets:
+        assert matches({"attribute": matcher}, {"attribute": value}), value
+    for value in misses:
+        assert not matches({"attribute": matcher}, {"attribute": value}), value
+
+
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html#eb-filtering-complex-example
+def test_the_complex_example_demands_all_that_it_names() -> None:
+    pattern = {
+        "time": [{"prefix": "2017-10-02"}],
+        "detail": {
+            "state": [{"anything-but": "initializing"}],
+            "c-count": [{"numeric": [">", 0, "<=", 5]}],
+            "d-count": [{"numeric": ["<", 10]}],
+            "x-limit": [{"anything-but": [100, 200, 300]}],
+        },
+    }
+    detail = {"state": "running", "c-count": 5, "d-count": 9, "x-limit": Decimal("301.8")}
+    assert matches(pattern, {"time": "2017-10-02T18:43:48Z", "detail": detail})
+    for wrong in ({"state": "initializing"}, {"c-count": 0}, {"d-count": 10}, {"x-limit": 200}):
+        assert not matches(pattern, {"time": "2017-10-02T18:43:48Z", "detail": detail | wrong})
+
+
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html#eb-filtering-complex-example-or
+@pytest.mark.parametrize(
+    ("item", "is_met"),
+    [
+        ({"Location": "New York"}, True),
+        ({"Day": "Monday"}, True),
+        ({"Location": "Berlin", "Day": "Tuesday"}, False),
+    ],
+)
+def test_or_takes_either(item: Item, is_met: bool) -> None:
+    assert matches({"$or": [{"Location": ["New York"]}, {"Day": ["Monday"]}]}, item) is is_met
+
+
+# https://github.com/aws/event-ruler#the-or-primitive
+NESTED = {
+    "source": ["aws.cloudwatch"],
+    "$or": [
+        {"metricName": ["CPUUtilization", "ReadLatency"]},
+        {
+            "metricType": ["MetricType"],
+            "namespace": ["AWS/EC2", "AWS/ES"],
+            "$or": [{"metricId": [1234]}, {"spaceId": [1000]}],
+        },
+        {"scope": ["Service"]},
+    ],
+}
+PARALLEL = {
+    "$or": [{"metricName": ["CPUUtilization", "ReadLatency"]}, {"namespace": ["AWS/EC2", "AWS/ES"]}],
+    "detail": {"$or": [{"source": ["aws.cloudwatch"]}, {"detail-type": ["CloudWatch Alarm State Change"]}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "item", "is_met"),
+    [
+        (NESTED, {"source": "aws.cloudwatch", "scope": "Service"}, True),
+        (NESTED, {"source": "aws.ec2", "scope": "Service"}, False),
+        (NESTED, {"source": "aws.cloudwatch", "metricType": "MetricType", "namespace": "AWS/EC2"}, False),
+        (
+            NESTED,
+            {"source": "aws.cloudwatch", "metricType": "MetricType", "namespace": "AWS/ES", "spaceId": 1000},
+            True,
+        ),
+        (NESTED, {"source": "aws.cloudwatch", "metricName": "ReadLatency"}, True),
+        (PARALLEL, {"namespace": "AWS/ES", "detail": {"source": "aws.cloudwatch"}}, True),
+        (PARALLEL, {"namespace": "AWS/ES", "detail": {"source": "aws.ec2"}}, False),
+        (PARALLEL, {"metricName": "x", "detail": {"detail-type": "CloudWatch Alarm State Change"}}, False),
+    ],
+)
+def test_or_stands_at_any_level_beside_other_attributes(pattern: Any, item: Item, is_met: bool) -> None:
+    assert matches(pattern, item) is is_met
+
+
+# https://github.com/aws/event-ruler#json-array-matching
+EMPLOYEES = [
+    {"firstName": "John", "lastName": "Doe"},
+    {"firstName": "Anna", "lastName": "Smith"},
+    {"firstName": "Peter", "lastName": "Jones"},
+]
+
+
+@pytest.mark.parametrize("employees", [EMPLOYEES, [EMPLOYEES[:2], EMPLOYEES[2:]]])
+def test_all_that_is_demanded_of_maps_in_a_list_one_map_has_to_fulfil(employees: list[Any]) -> None:
+    item = {"employees": employees, "firstName": "Anna"}
+    assert matches({"employees": {"firstName": ["Anna"]}}, item)
+    assert matches({"employees": {"firstName": ["Anna"], "lastName": ["Smith"]}}, item)
+    assert not matches({"employees": {"firstName": ["Anna"], "lastName": ["Jones"]}}, item)
+    assert matches({"employees": {"lastName": ["Jones"]}, "firstName": ["Anna"]}, item)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_met"),
+    [
+        ({"lines": {"parts": {"id": [1]}, "sku": ["A"]}}, True),
+        ({"lines": {"parts": {"id": [2]}, "sku": ["A"]}}, True),
+        ({"lines": {"parts": {"id": [3]}, "sku": ["A"]}}, False),
+        ({"lines": {"parts": {"id": [1], "size": ["S"]}, "sku": ["A"]}}, True),
+        ({"lines": {"parts": {"id": [2], "size": ["S"]}, "sku": ["A"]}}, False),
+        ({"lines": {"sku": ["B"], "tags": ["hot"]}}, True),
+        ({"lines": {"sku": ["A"], "tags": ["hot"]}}, False),
+        # Here and there a value stands beside the maps: it tells of none of them.
+        ({"lines": ["loose"], "lines.sku": ["A"]}, True),
+        ({"lines": {"parts": ["loose"], "sku": ["A"]}}, False),
+        ({"lines": {"parts": ["loose"], "sku": ["B"]}}, True),
+    ],
+)
+def test_so_it_is_for_lists_within_lists(pattern: Any, is_met: bool) -> None:
+    lines = [
+        {"sku": "A", "parts": [{"id": 1, "size": "S"}, {"id": 2, "size": "L"}], "tags": {"new"}},
+        "loose",
+        {"sku": "B", "parts": [{"id": 3}, "loose"], "tags": {"hot"}},
+    ]
+    assert matches(pattern, {"lines": lines}) is is_met
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_met"),
+    [
+        # "id" comes before "tag" and settles the map; "zip" comes after it, so that "tag" looks at all maps.
+        ({"lines": {"id": [1], "tag": [{"exists": False}]}}, True),
+        ({"lines": {"id": [2], "tag": [{"exists": False}]}}, False),
+        ({"lines": {"tag": [{"exists": False}], "zip": [1]}}, False),
+        ({"lines": {"zip": [1], "tag": [{"exists": False}]}}, False),
+        ({"lines": {"tag": [{"exists": False}], "id": [1]}}, True),
+        ({"lines": {"tag": [{"exists": False}]}}, False),
+        ({"lines": {"gone": [{"exists": False}], "zip": [1]}}, True),
+        ({"lines": {"id": [1, 2], "tag": [{"exists": False}, "x"]}}, True),
+        ({"lines": {"tag": [{"anything-but": "x"}]}}, True),
+        ({"lines": {"id": [2], "tag": [{"anything-but": "x"}]}}, False),
+    ],
+)
+def test_absence_is_that_of_the_map_which_a_path_before_it_settled(pattern: Any, is_met: bool) -> None:
+    lines = [{"id": 1, "zip": 1}, {"id": 2, "zip": 2, "tag": "x"}, {"id": 3, "tag": "y"}]
+    assert matches(pattern, {"lines": lines}) is is_met
+
+
+# https://github.com/aws/event-ruler#caveat-compiled-rules-and-json-keys-with-dots
+@pytest.mark.parametrize(
+    "pattern", [{"detail": {"state": {"status": ["running"]}}}, {"detail": {"state.status": ["running"]}}]
+)
+@pytest.mark.parametrize(
+    "item", [{"detail": {"state": {"status": "running"}}}, {"detail": {"state.status": "running"}}]
+)
+def test_a_dot_in_a_name_is_a_step(pattern: Any, item: Item) -> None:
+    assert matches(pattern, item)
+    assert not matches(pattern, {"detail": {"state": "running"}})
+
+
+def test_a_name_with_a_dot_may_have_its_value_in_either_place() -> None:
+    both = {"address": {"city": "Graz"}, "address.city": "Wien"}
+    assert matches({"address.city": ["Graz"]}, both)
+    assert matches({"address": {"city": ["Wien"]}}, both)
+    assert not matches({"address.city": [{"exists": False}]}, both)
+
+
+# https://github.com/aws/event-ruler#wildcard-matching
+@pytest.mark.parametrize(
+    ("wildcard", "meets", "misses"),
+    [
+        ("Simple*Service", ["SimpleService", "SimpleQueueService"], ["SimpleServic", "ASimpleService"]),
+        ("*", ["", "a", "a\nb"], []),
+        ("a", ["a"], ["", "ab"]),
+        ("", [""], ["a"]),
+        ("a*a", ["aa", "aba"], ["a"]),
+        ("*b*b*", ["bb", "abcba"], ["b"]),
+        (r"a\*b", ["a*b"], ["axb"]),
+        (r"a\\*", ["a\\", "a\\b"], ["ab"]),
+        ("a*bc*c", ["abcc", "axbcxc"], ["abc"]),
+    ],
+)
+def test_a_wildcard_stands_for_any_text(wildcard: str, meets: list[str], misses: list[str]) -> None:
+    pattern = Pattern({"a": [{"wildcard": wildcard}]})
+    assert [text for text in meets if not pattern.matches(image({"a": text}))] == []
+    assert [text for text in misses if pattern.matches(image({"a": text}))] == []
+
+
+def test_many_wildcards_take_no_longer_than_one() -> None:
+    pattern = Pattern({"a": [{"wildcard": "*a" * 30 + "*b"}]})
+    started = time.perf_counter()
+    assert not pattern.matches({"a": {"S": "a" * 10_000}})
+    assert time.perf_counter() - started < 1
+
+
+def test_a_long_list_takes_no_longer_for_two_demands_than_for_one() -> None:
+    lines = [{"M": {"id": {"N": "1"}, "size": {"N": str(size)}}} for size in range(5_000)]
+    started = time.perf_counter()
+    assert not Pattern({"lines": {"id": [1], "size": [-1]}}).matches({"lines": {"L": lines}})
+    assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "case", "is_met"),
+    [
+        ("straße", "STRASSE", True),
+        ("strasse", "straße", False),
+        ("ⱥ", "Ⱥ", True),
+        ("a.b", "A.B", True),
+        ("a.b", "AxB", False),
+        ("k", "\N{KELVIN SIGN}", False),
+        ("\N{KELVIN SIGN}", "k", True),
+    ],
+)
+def test_case_is_that_of_the_operands_letters(text: str, case: str, is_met: bool) -> None:
+    assert Pattern({"a": [{"equals-ignore-case": text}]}).matches({"a": {"S": case}}) is is_met
+
+
+@pytest.mark.parametrize(
+    ("cidr", "meets", "misses"),
+    [
+        ("10.0.0.128/25", ["10.0.0.128", "10.0.0.255"], ["10.0.0.127"]),
+        # As in Ruler, the range begins with the address that is given.
+        ("10.0.0.5/24", ["10.0.0.5", "10.0.0.255"], ["10.0.0.4"]),
+        ("10.0.0.5/32", ["10.0.0.5"], ["10.0.0.6", "::a00:5"]),
+        ("2001:db8::/32", ["2001:db8::1", "2001:0DB8:0:0:0:0:0:1"], ["2001:db9::", "10.0.0.1", ":::", "1:2"]),
+        ("0.0.0.0/0", ["255.255.255.255"], ["256.0.0.1", "::1", "", "10.0.0.0/24", "1.2.3.4.5", "fe80::1%eth0"]),
+    ],
+)
+def test_a_cidr_holds_the_addresses_of_its_kind(cidr: str, meets: list[str], misses: list[str]) -> None:
+    pattern = Pattern({"ip": [{"cidr": cidr}]})
+    assert [text for text in meets if not pattern.matches({"ip": {"S": text}})] == []
+    assert [text for text in misses if pattern.matches({"ip": {"S": text}})] == []
+
+
+def test_numbers_are_told_apart_in_the_last_of_their_38_digits() -> None:
+    big = Decimal("9999999999999999999999999999999999999.9")
+    item = {"n": {"N": str(big)}}
+    assert Pattern({"n": [{"numeric": ["<", Decimal(10**37)]}]}).matches(item)
+    assert Pattern({"n": [big]}).matches(item)
+    assert not Pattern({"n": [Decimal("9999999999999999999999999999999999999.8")]}).matches(item)
+    assert not Pattern({"n": [{"numeric": [">", big]}]}).matches(item)
+    assert Pattern({"n": [{"numeric": ["<", Decimal("1e-129")]}]}).matches({"n": {"N": "1E-130"}})
+
+
+@pytest.mark.parametrize(
+    "value", [{"X": "secret"}, {"N": "secret"}, {}, {"S": "a", "N": "1"}, {"L": [{"X": "secret"}]}]
+)
 def test_a_value_that_dynamodb_does_not_write_is_refused_without_showing_it(value: Any) -> None:
     with pytest.raises(AttributeValueError) as caught:
         Pattern({"type": ["order"]}).matches({"type": value})
     assert "secret" not in str(caught.value)
+
+
+def test_what_a_pattern_does_not_name_is_not_read() -> None:
+    assert Pattern({"type": ["order"], "a": {"b": [1]}}).matches(
+        {"type": {"S": "order"}, "other": {"X": 1}, "a": {"M": {"b": {"N": "1"}, "c": {"X": 1}}}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,15 +489,80 @@ def test_a_value_that_dynamodb_does_not_write_is_refused_without_showing_it(valu
         ({"a": "order"}, '"a" must be a list'),
         ({"a": {"b": "order"}}, '"a.b" must be a list'),
         ({"a": [["order"]]}, '"a" holds a list or an object'),
-        ({"a": [{"sufix": "x"}]}, 'the operator "sufix": known are prefix, exists, anything-but'),
-        ({"a": [{"prefix": 1}]}, '"prefix" that is not a string'),
-        ({"a": [{"exists": "yes"}]}, '"exists" that is neither'),
+        ({"a": [{}]}, '"a" has an operator object with 0 operators'),
+        (
+            {"a": [{"sufix": "x"}]},
+            'the operator "sufix": known are prefix, suffix, equals-ignore-case, wildcard, anything-but, numeric',
+        ),
         ({"a": [{"prefix": "x", "exists": True}]}, "with 2 operators"),
+        ({"a": [{"prefix": 1}]}, '"prefix" that is not a string'),
+        ({"a": [{"prefix": {"wildcard": "x"}}]}, '"prefix" over wildcard: known is equals-ignore-case'),
+        ({"a": [{"prefix": {"equals-ignore-case": 1}}]}, '"equals-ignore-case" that is not a string'),
+        ({"a": [{"suffix": ["x"]}]}, '"suffix" that is not a string'),
+        ({"a": [{"suffix": {}}]}, '"suffix" over : known is'),
+        ({"a": [{"equals-ignore-case": ["x"]}]}, '"equals-ignore-case" that is not a string'),
+        ({"a": [{"wildcard": 1}]}, '"wildcard" that is not a string'),
+        ({"a": [{"wildcard": "a**b"}]}, r'"wildcard" with \*\*'),
+        ({"a": [{"wildcard": "a\\b"}]}, r'"wildcard" with \\b'),
+        ({"a": [{"wildcard": "a\\"}]}, r'"wildcard" with \\:'),
+        ({"a": [{"exists": "yes"}]}, '"exists" that is neither'),
+        ({"a": [{"exists": 1}]}, '"exists" that is neither'),
+        ({"a": [{"numeric": 5}]}, '"numeric" that is neither like'),
+        ({"a": [{"numeric": []}]}, '"numeric" that is neither like'),
+        ({"a": [{"numeric": ["="]}]}, '"numeric" that is neither like'),
+        ({"a": [{"numeric": ["!=", 5]}]}, '"numeric" that is neither like'),
+        ({"a": [{"numeric": [["="], 5]}]}, '"numeric" that is neither like'),
+        ({"a": [{"numeric": ["<", 5, ">", 1]}]}, '"numeric" that is neither like'),
+        ({"a": [{"numeric": ["=", 5, "<", 6]}]}, '"numeric" that is neither like'),
+        ({"a": [{"numeric": [">", 1, "<", 5, "<", 6]}]}, '"numeric" that is neither like'),
+        ({"a": [{"numeric": [">", "5"]}]}, "compares with something else than a number"),
+        ({"a": [{"numeric": [">", True]}]}, "compares with something else than a number"),
+        ({"a": [{"numeric": [">", [5]]}]}, "holds a list or an object"),
+        ({"a": [{"numeric": [">", 5, "<", 5]}]}, "lower bound is not below the upper"),
+        ({"a": [{"cidr": 10}]}, '"cidr" that is not a string'),
+        *(
+            ({"a": [{"cidr": wrong}]}, '"cidr" that is not like')
+            for wrong in (
+                "10.0.0.0",
+                "10.0.0.0/33",
+                "10.0.0.0/255.0.0.0",
+                "10.0.0/8",
+                "fe80::1%eth0/64",
+                "a/8",
+                "/8",
+                "",
+            )
+        ),
         ({"a": [{"anything-but": []}]}, '"anything-but" over nothing'),
-        ({"a": [{"anything-but": {"suffix": "x"}}]}, '"anything-but" over suffix'),
+        ({"a": [{"anything-but": {}}]}, '"anything-but" over nothing: known is one of prefix, suffix'),
+        ({"a": [{"anything-but": {"exists": True}}]}, '"anything-but" over exists: known is one of'),
+        ({"a": [{"anything-but": {"prefix": "x", "suffix": "x"}}]}, '"anything-but" over prefix, suffix: known'),
         ({"a": [{"anything-but": {"prefix": 3}}]}, '"prefix" that is not a string'),
+        ({"a": [{"anything-but": {"prefix": {"equals-ignore-case": "x"}}}]}, '"prefix" that is not a string'),
+        ({"a": [{"anything-but": {"prefix": []}}]}, '"anything-but" over nothing'),
+        ({"a": [{"anything-but": {"suffix": ["a", ""]}}]}, "over an empty suffix"),
+        ({"a": [{"anything-but": {"wildcard": ["**"]}}]}, r'"wildcard" with \*\*'),
+        ({"a": [{"anything-but": [["x"]]}]}, "holds a list or an object"),
+        ({"a": [{"anything-but": [{"prefix": "x"}]}]}, "holds a list or an object"),
+        ({"$or": [{"a": [1]}]}, 'the pattern has a "\\$or" that is not a list of at least two'),
+        ({"a": {"$or": {"b": [1]}}}, '"a" has a "\\$or" that is not a list of at least two'),
+        ({"$or": [{"a": [1]}, {}]}, "must be an object with at least one attribute"),
+        ({"$or": [{"a": [1]}, "b"]}, "must be an object with at least one attribute"),
+        ({"$or": [{"a": [1]}, {"prefix": ["b"]}]}, 'must hold patterns, not the operator "prefix"'),
+        ({"$or": [{"a": [1]}, {"b": 1}]}, '"b" must be a list'),
+        ({"a": [1], "$or": [{"a": [2]}, {"b": [1]}]}, '"a" is tested twice'),
+        ({"a": {"b": [1]}, "a.b": [2]}, '"a.b" is tested twice'),
     ],
 )
 def test_a_wrong_pattern_is_refused_and_the_place_named(pattern: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Pattern(pattern)
+
+
+def test_a_pattern_has_so_many_ways_to_match_and_no_more() -> None:
+    def ways(count: int) -> dict[str, Any]:
+        return {"$or": [{"a": {str(number): [1]}} for number in range(count)]}
+
+    assert Pattern(ways(MAXIMUM_COMBINATIONS)).matches(image({"a": {str(MAXIMUM_COMBINATIONS - 1): 1}}))
+    with pytest.raises(ValueError, match='has more than 1000 ways to match, by its "\\$or"'):
+        Pattern({"b": [1]} | ways(MAXIMUM_COMBINATIONS + 1))

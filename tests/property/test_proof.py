@@ -1,0 +1,113 @@
+"""The proof, as long as `make test` can wait for it; `make soak` is the same for longer, from other seeds."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import pytest
+
+from local.momento import MomentoServer
+from tests.doubles import CACHE
+from tests.property import broken, histories, over_grpc, world
+from tests.property.baseline import CASES, EVERYTHING, Case, Seed, history_of
+from tests.property.broken import BROKEN, Broken, Endless
+from tests.property.checker import DivergenceError
+from tests.property.histories import History, Ours, Tally, prove
+from tests.property.late import LateHistory
+from tests.property.model import Things
+from tests.property.over_grpc import GrpcHistory
+from tests.property.world import Fault, Setup, World
+
+SEED = 2026
+
+
+def proven(seed: int) -> tuple[Tally, str | None]:
+    tally, failure = prove(History, 500, seed)
+    return tally, failure.told() if failure else None
+
+
+def test_a_thousand_random_histories_leave_the_cache_as_the_table_says() -> None:
+    with ProcessPoolExecutor(2) as pool:
+        parts = list(pool.map(proven, (SEED, SEED + 1)))
+    for _, failure in parts:
+        assert failure is None, failure
+    fired = sum((tally.fired for tally, _ in parts), start=parts[0][0].fired.__class__())
+    assert sum(tally.histories for tally, _ in parts) >= 1_000
+    assert {fault for fault in Fault if fault is not Fault.OUT_OF_TIME} <= {fault for fault, n in fired.items() if n}
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.handler.__name__)
+def test_a_handler_with_one_guarantee_broken_is_found_out(case: Broken) -> None:
+    tried = type("History", (History,), {"handler": case.handler, "steps": case.steps})
+    _, failure = prove(tried, case.within, SEED, shrinks=False)
+    assert failure is not None
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.guarantee)
+def test_the_first_handler_breaks_every_guarantee(case: Case) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        _, failure = prove(history_of(case, Seed), 100, SEED, shrinks=False)
+    assert failure is not None
+
+
+def test_this_projects_handler_keeps_the_first_ones_app_right() -> None:
+    tally, failure = prove(history_of(EVERYTHING, Ours), 100, SEED)
+    assert failure is None, failure.told()
+    assert tally.fired[Fault.REPLY_LOST]
+
+
+def test_a_failure_is_told_as_a_test_that_fails_the_same_way() -> None:
+    _, failure = prove(type("History", (History,), {"handler": broken.Acknowledging}), 200, SEED)
+    assert failure is not None
+    code = failure.test()
+    assert len(code.splitlines()) < 20
+    scope: dict[str, Any] = {
+        **vars(histories),
+        **vars(world),
+        "History": type("H", (History,), {"handler": broken.Acknowledging}),
+    }
+    try:
+        with pytest.raises(type(failure.error)) as again:
+            exec(code, scope)  # noqa: S102 - it is our own
+    finally:
+        scope["state"].world.close()
+    assert str(again.value) == str(failure.error)
+
+
+def test_a_write_that_lands_late_does_harm_without_guarantee_8_and_with_it_there_is_none() -> None:
+    bounded, failure = prove(LateHistory, 150, SEED)
+    assert failure is None, failure.told()
+    assert (bounded.harmed, bounded.fired[Fault.OUT_OF_TIME]) == (0, 0)
+    endless, _ = prove(type("LateHistory", (LateHistory,), {"handler": Endless}), 150, SEED)
+    assert endless.fired[Fault.OUT_OF_TIME] > 0
+    assert endless.harmed > 0
+
+
+@pytest.fixture
+def server() -> Iterator[MomentoServer]:
+    # A proxy for the outside has no way to 127.0.0.1.
+    with pytest.MonkeyPatch.context() as environment, MomentoServer() as server:
+        environment.setenv("no_grpc_proxy", server.host)
+        yield server
+
+
+def test_two_hundred_histories_over_real_grpc_end_the_same_way(server: MomentoServer) -> None:
+    tally, failure = prove(type("GrpcHistory", (GrpcHistory,), {"server": server}), 200, SEED)
+    assert failure is None, failure.told()
+    assert tally.histories >= 200
+    assert len([fault for fault in over_grpc.ANSWERS if tally.fired[fault]]) >= 5
+
+
+def test_an_eviction_while_the_index_lags_can_cost_a_list_a_row() -> None:
+    """What docs/guarantees.md says is left: the histories above let the index catch up first."""
+    mapping = {"batch_size": 10, "maximum_retry_attempts": 100}
+    lagging = World(Setup(model=Things(("all",)), mapping=mapping, lag_seconds=4.0, shards=2, seed=6), Ours())
+    with contextlib.closing(lagging):
+        lagging.put({"pk": "a", "sk": "1", "kind": "thing", "owner": "ann"})
+        lagging.advance(0.4)
+        lagging.engine.evict(CACHE, b"all")
+        lagging.put({"pk": "b", "sk": "1", "kind": "thing", "owner": "ann"})
+        with pytest.raises(DivergenceError, match=r"all: cached \[.*\"b\".*\], table \[.*\"a\".*\"b\".*\]"):
+            lagging.settle()
