@@ -1,11 +1,18 @@
 # The function's role: each statement is there for one thing the function does, and names exactly what it does it to.
 
-resource "aws_iam_role" "this" {
-  count = var.create ? 1 : 0
+locals {
+  role_arn = var.existing_role != null ? var.existing_role.arn : one(aws_iam_role.this[*].arn)
+}
 
-  name        = var.name
-  description = "The Lambda function ${var.name}: reads a DynamoDB stream, writes a Momento cache"
-  tags        = var.tags
+resource "aws_iam_role" "this" {
+  count = var.create && var.existing_role == null ? 1 : 0
+
+  name                 = var.role.name_prefix == null ? coalesce(var.role.name, var.name) : null
+  name_prefix          = var.role.name_prefix
+  path                 = var.role.path
+  permissions_boundary = var.role.permissions_boundary
+  description          = "The Lambda function ${var.name}: reads a DynamoDB stream, writes a Momento cache"
+  tags                 = var.tags
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -18,14 +25,16 @@ resource "aws_iam_role" "this" {
 }
 
 resource "aws_iam_role_policy" "this" {
-  count = var.create ? 1 : 0
+  count = var.create && var.existing_role == null ? 1 : 0
 
   name   = var.name
   role   = aws_iam_role.this[0].id
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements })
+  policy = local.role_policy
 }
 
 locals {
+  role_policy = var.create ? jsonencode({ Version = "2012-10-17", Statement = local.statements }) : null
+
   # What the views' rebuild_from query: an index, or the table itself.
   queried_arns = distinct([
     for view in values(local.views) :
@@ -66,8 +75,46 @@ locals {
       Action    = ["kms:Decrypt"]
       Resource  = [arn]
       Condition = { StringEquals = { "kms:EncryptionContext:SecretARN" = var.momento.secret_arn } }
-    }]
+    }],
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+    [for arn in var.environment_kms_key_arn[*] : {
+      Sid       = "DecryptEnvironment"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = [arn]
+      Condition = { StringEquals = { "kms:EncryptionContext:aws:lambda:FunctionArn" = local.function_arn } }
+    }],
+    # Traces belong to no resource: https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+    [for mode in [var.tracing_mode] : {
+      Sid      = "WriteTraces"
+      Effect   = "Allow"
+      Action   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+      Resource = ["*"]
+    } if mode == "Active"],
+    # Lambda makes the network interfaces by the function's role, but the code in the function has no business with them:
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+    [for vpc in var.vpc_config[*] : {
+      Sid      = "ConnectToVpc"
+      Effect   = "Allow"
+      Action   = local.vpc_actions
+      Resource = ["*"]
+    }],
+    [for vpc in var.vpc_config[*] : {
+      Sid       = "DenyVpcToCode"
+      Effect    = "Deny"
+      Action    = local.vpc_actions
+      Resource  = ["*"]
+      Condition = { ArnEquals = { "lambda:SourceFunctionArn" = local.function_arn } }
+    }],
   )
+
+  vpc_actions = [
+    "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
+  ]
+
+  # The function's own ARN, which differs from the log group's by what is replaced: the function comes after its role.
+  function_arn = one([for arn in aws_cloudwatch_log_group.this[*].arn : replace(arn, "/:logs:([^:]*:[^:]*):.*/", ":lambda:$1:function:${var.name}")])
 
   # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
   failure_statements = concat(

@@ -23,7 +23,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   count = var.create ? 1 : 0
 
   event_source_arn                   = local.stream_arn
-  function_name                      = aws_lambda_function.this[0].arn
+  function_name                      = coalesce(one(aws_lambda_alias.live[*].arn), aws_lambda_function.this[0].arn)
   enabled                            = var.enabled
   batch_size                         = var.batch_size
   starting_position                  = var.starting_position
@@ -62,19 +62,42 @@ resource "aws_lambda_event_source_mapping" "this" {
 resource "aws_lambda_function" "this" {
   count = var.create ? 1 : 0
 
-  function_name = var.name
-  description   = "Keeps the Momento cache ${var.momento.cache_name} true to the DynamoDB table ${local.table_name}"
-  role          = aws_iam_role.this[0].arn
-  filename      = local.package_path
-  handler       = "handler.function.handler"
-  runtime       = var.runtime
-  architectures = [var.architecture]
-  memory_size   = var.memory_size
-  timeout       = var.timeout
-  tags          = var.tags
+  function_name                  = var.name
+  description                    = coalesce(var.description, "Keeps the Momento cache ${var.momento.cache_name} true to the DynamoDB table ${local.table_name}")
+  role                           = local.role_arn
+  filename                       = local.package_path
+  code_signing_config_arn        = var.code_signing_config_arn
+  handler                        = "handler.function.handler"
+  runtime                        = var.runtime
+  architectures                  = [var.architecture]
+  layers                         = var.layers
+  memory_size                    = var.memory_size
+  timeout                        = var.timeout
+  reserved_concurrent_executions = var.reserved_concurrent_executions
+  publish                        = var.provisioned_concurrent_executions > 0
+  kms_key_arn                    = var.environment_kms_key_arn
+  tags                           = var.tags
 
   environment {
     variables = local.environment
+  }
+
+  ephemeral_storage {
+    size = var.ephemeral_storage_size
+  }
+
+  tracing_config {
+    mode = var.tracing_mode
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc_config[*]
+
+    content {
+      subnet_ids                  = vpc_config.value.subnet_ids
+      security_group_ids          = vpc_config.value.security_group_ids
+      ipv6_allowed_for_dual_stack = vpc_config.value.ipv6_allowed_for_dual_stack
+    }
   }
 
   # Powertools writes JSON lines and metrics by itself: with Lambda's own JSON format they would be wrapped in it.
@@ -89,14 +112,32 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     precondition {
       condition     = length(local.environment_of_views) <= 4096
-      error_message = "views do not fit into the 4 KB that Lambda allows a function's environment (${length(local.environment_of_views)} bytes, compressed): shorten fields and where, or keep some views by a second module block on the same stream."
+      error_message = "views and environment_variables do not fit into the 4 KB that Lambda allows a function's environment (${length(local.environment_of_views)} bytes, views compressed): shorten fields and where, or keep some views by a second module block on the same stream."
     }
 
     precondition {
       condition     = length(jsonencode(local.environment)) <= 4096
-      error_message = "views and momento do not fit into the 4 KB that Lambda allows a function's environment (${length(jsonencode(local.environment))} bytes, compressed): shorten views' fields and where, or keep some views by a second module block on the same stream."
+      error_message = "views, momento and environment_variables do not fit into the 4 KB that Lambda allows a function's environment (${length(jsonencode(local.environment))} bytes, compressed): shorten views' fields and where, or keep some views by a second module block on the same stream."
     }
   }
+}
+
+# What is kept started is a published version, never the function as it happens to be.
+resource "aws_lambda_alias" "live" {
+  count = var.create && var.provisioned_concurrent_executions > 0 ? 1 : 0
+
+  name             = "live"
+  description      = "The version that the event source mapping invokes"
+  function_name    = aws_lambda_function.this[0].function_name
+  function_version = aws_lambda_function.this[0].version
+}
+
+resource "aws_lambda_provisioned_concurrency_config" "live" {
+  count = var.create && var.provisioned_concurrent_executions > 0 ? 1 : 0
+
+  function_name                     = aws_lambda_alias.live[0].function_name
+  qualifier                         = aws_lambda_alias.live[0].name
+  provisioned_concurrent_executions = var.provisioned_concurrent_executions
 }
 
 # Lambda would make the group itself, to be kept for ever and not to be destroyed.
@@ -105,5 +146,7 @@ resource "aws_cloudwatch_log_group" "this" {
 
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_in_days
+  log_group_class   = var.log_group_class
+  kms_key_id        = var.log_kms_key_arn
   tags              = var.tags
 }

@@ -38,14 +38,24 @@ output "function_arn" {
   value       = one(aws_lambda_function.this[*].arn)
 }
 
+output "alias_arn" {
+  description = "ARN of the function's alias that the mapping invokes; null without `provisioned_concurrent_executions`."
+  value       = one(aws_lambda_alias.live[*].arn)
+}
+
 output "role_name" {
   description = "Name of the function's role, to attach a policy of your own to."
-  value       = one(aws_iam_role.this[*].name)
+  value       = try(reverse(split("/", local.role_arn))[0], null)
 }
 
 output "role_arn" {
   description = "ARN of the function's role."
-  value       = one(aws_iam_role.this[*].arn)
+  value       = local.role_arn
+}
+
+output "role_policy" {
+  description = "What the function's role has to be allowed, as a policy in JSON: for an `existing_role`."
+  value       = local.role_policy
 }
 
 output "log_group_name" {

@@ -67,12 +67,12 @@ locals {
   metrics_namespace = "DynamoDBMomentoCache"
 
   # Compressed, because Lambda allows 4 KB in all.
-  environment = {
+  environment = merge(var.environment_variables, {
     SETTINGS                     = base64gzip(jsonencode(local.settings))
     POWERTOOLS_SERVICE_NAME      = var.name
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_LOG_LEVEL         = var.log_level
-  }
+  })
 
   # As much of the environment as is known before the secret and the stream exist: what is too big already fails the plan.
   environment_of_views = jsonencode(merge(local.environment, {

@@ -13,8 +13,8 @@ variable "create" {
 variable "name" {
   description = <<-EOT
     Name of the function, its role and its log group, prefix of the failure queue, and the table's name unless `table`
-    has another. 3 to 64 letters, digits, `-` and `_`. The role makes it unique within the account: name it after the
-    Region too if you deploy to several. A new name makes all of these anew, a table without a name of its own too.
+    has another. 3 to 64 letters, digits, `-` and `_`. A role's name is the whole account's: to deploy to several Regions
+    under one name, set `role.name_prefix`. A new name makes all of these anew, a table without a name of its own too.
   EOT
   type        = string
   nullable    = false
@@ -742,6 +742,9 @@ variable "timeout" {
     starts that could outlast it. 20 is the most that a list may take which was cut at its `limit` and is rebuilt: 5
     seconds of waiting for its index, up to 9 until that has answered, and requests of Momento of up to 1.1 each. (A
     write between whose attempts a renewed API key is fetched may take 17.) Lists whose query has many pages want more.
+
+    It is checked against what the mapping does with it: all tries of a batch have to end before the stream loses its
+    records, a record has to be young enough for a second try, and a batch has to fit at the rate that `momento` allows.
   EOT
   type        = number
   default     = 60
@@ -750,6 +753,225 @@ variable "timeout" {
   validation {
     condition     = var.timeout >= 20 && var.timeout <= 900 && floor(var.timeout) == var.timeout
     error_message = "timeout must be a whole number from 20, below which the function might never have the time for all that one list takes, to 900, which is Lambda's limit."
+  }
+
+  validation {
+    condition     = var.maximum_retry_attempts == -1 || var.timeout * (var.maximum_retry_attempts + 1) <= 86400
+    error_message = "timeout times all tries (maximum_retry_attempts and the first) must be at most 86400 seconds: after those 24 hours the stream loses a batch that is still being tried, and all that waits behind it. Lower one of them."
+  }
+
+  validation {
+    condition     = var.maximum_record_age_in_seconds == -1 || var.timeout < var.maximum_record_age_in_seconds
+    error_message = "timeout must be less than maximum_record_age_in_seconds, or a record whose first try takes as long is given up without a second: raise maximum_record_age_in_seconds."
+  }
+
+  validation {
+    condition     = var.momento.max_operations_per_second == null ? true : var.batch_size <= var.timeout * var.momento.max_operations_per_second
+    error_message = "timeout is too short for batch_size: at momento.max_operations_per_second, a batch whose records take one operation each would not be done in time. Lower batch_size, or raise one of the others."
+  }
+
+  validation {
+    condition = var.momento.max_operations_per_second == null ? true : sum(concat([0], [
+      for view in values(var.views) : view.kind == "list" ? 2 : 1
+    ])) <= var.timeout * var.momento.max_operations_per_second
+    error_message = "timeout is too short for a single record: at momento.max_operations_per_second, the operations that all views may need for it, one for an item view and two for a list, would not be done in time. Raise either."
+  }
+}
+
+variable "ephemeral_storage_size" {
+  description = "Size of `/tmp` in MB, 512 to 10240. Default: 512, which is free. The handler writes no file: it is for your layers."
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = var.ephemeral_storage_size >= 512 && var.ephemeral_storage_size <= 10240 && floor(var.ephemeral_storage_size) == var.ephemeral_storage_size
+    error_message = "ephemeral_storage_size must be a whole number from 512 to 10240, which are Lambda's limits."
+  }
+}
+
+variable "reserved_concurrent_executions" {
+  description = <<-EOT
+    How many execution environments are set aside for the function, and the most it may have. Default: -1: it shares the
+    account's. It needs one for each shard of the stream (about one for each 1,000 writes a second), times
+    `parallelization_factor`.
+  EOT
+  type        = number
+  default     = -1
+  nullable    = false
+
+  validation {
+    condition     = var.reserved_concurrent_executions == -1 || (var.reserved_concurrent_executions >= 1 && floor(var.reserved_concurrent_executions) == var.reserved_concurrent_executions)
+    error_message = "reserved_concurrent_executions must be a whole number, at least 1, or -1 for none reserved. To pause the function, set enabled = false: records then wait in the stream, and are not tried in vain."
+  }
+
+  validation {
+    condition     = var.reserved_concurrent_executions == -1 || var.reserved_concurrent_executions >= var.parallelization_factor
+    error_message = "reserved_concurrent_executions must be at least parallelization_factor: a single shard already asks for as many at once."
+  }
+}
+
+variable "provisioned_concurrent_executions" {
+  description = <<-EOT
+    How many execution environments are kept started, so that no batch waits for one to start (about a second). Default: 0:
+    a stream that is written to all the time keeps its environments by itself, so this helps only where writes are rare
+    and each has to be in the cache at once. It costs for as long as it is set. As many as shards times
+    `parallelization_factor` are used. The mapping then invokes a published version, by the alias `live`.
+  EOT
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.provisioned_concurrent_executions >= 0 && floor(var.provisioned_concurrent_executions) == var.provisioned_concurrent_executions
+    error_message = "provisioned_concurrent_executions must be a whole number, or 0 for none."
+  }
+
+  validation {
+    condition     = var.reserved_concurrent_executions == -1 || var.provisioned_concurrent_executions <= var.reserved_concurrent_executions
+    error_message = "provisioned_concurrent_executions must be at most reserved_concurrent_executions, out of which Lambda takes them."
+  }
+}
+
+variable "snap_start" {
+  description = <<-EOT
+    Refused: leave it out. SnapStart goes on from a snapshot of a function that has started, but what this one has when it
+    has started is what no snapshot can hold: a connection to Momento, and the API key of that day. And it pays where many
+    environments start; a stream has few, which stay. See `provisioned_concurrent_executions` instead.
+  EOT
+  type        = object({ apply_on = string })
+  default     = null
+
+  validation {
+    condition     = var.snap_start == null
+    error_message = "snap_start is not for this function: a snapshot would hold a dead connection and an old API key, and a stream's few environments stay anyway. Leave it out; provisioned_concurrent_executions keeps environments started."
+  }
+}
+
+variable "layers" {
+  description = "ARNs of at most 5 Lambda layer versions to add, such as an agent of your monitoring. Default: none. The handler needs none."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.layers : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+$", arn))])
+    error_message = "layers must be ARNs of layer versions, with the version at the end: arn:aws:lambda:…:layer:name:1."
+  }
+
+  validation {
+    condition     = length(var.layers) <= 5
+    error_message = "layers may hold at most 5, the most that Lambda allows."
+  }
+}
+
+variable "environment_variables" {
+  description = <<-EOT
+    Environment variables on top of the module's own, such as those that a layer reads. Default: none. All of them together
+    have to fit into Lambda's 4 KB, with the views.
+  EOT
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment_variables) : can(regex("^[a-zA-Z][a-zA-Z0-9_]+$", name))])
+    error_message = "environment_variables: each name must be a letter followed by letters, digits and _, at least 2 in all: Lambda allows no other."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.environment_variables), ["SETTINGS", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"])) == 0
+    error_message = "environment_variables must not hold SETTINGS, POWERTOOLS_SERVICE_NAME, POWERTOOLS_METRICS_NAMESPACE or POWERTOOLS_LOG_LEVEL, which the module sets: the level is log_level, and the alarms need the rest."
+  }
+
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+  validation {
+    condition = length(setintersection(keys(var.environment_variables), [
+      "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+      "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME",
+      "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+      "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
+    ])) == 0
+    error_message = "environment_variables must not hold what Lambda itself sets, such as AWS_REGION: remove it."
+  }
+}
+
+variable "environment_kms_key_arn" {
+  description = <<-EOT
+    ARN of a customer managed KMS key to encrypt the function's environment with: its settings, which hold names and no
+    secret. The role is allowed to decrypt it. Default: none: the key that AWS manages for Lambda.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.environment_kms_key_arn == null ? true : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.environment_kms_key_arn))
+    error_message = "environment_kms_key_arn must be the ARN of a KMS key, arn:aws:kms:…:key/…: IAM does not accept an alias."
+  }
+}
+
+variable "vpc_config" {
+  description = <<-EOT
+    The VPC that the function runs in. Default: none: outside of any. Inside, it needs a way to Momento (a NAT gateway, or
+    Momento's private endpoint), to Secrets Manager (the same, or an interface endpoint) and, for lists that are rebuilt,
+    to DynamoDB (the same, or a gateway endpoint). The stream is read from outside the VPC in any case.
+
+    - `subnet_ids`: private subnets, best in several availability zones.
+    - `security_group_ids`: they have to let out TCP to port 443.
+    - `ipv6_allowed_for_dual_stack`: whether it may use IPv6 in dual-stack subnets. Default: false.
+  EOT
+  type = object({
+    subnet_ids                  = set(string)
+    security_group_ids          = set(string)
+    ipv6_allowed_for_dual_stack = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition     = var.vpc_config == null ? true : length(var.vpc_config.subnet_ids) > 0
+    error_message = "vpc_config.subnet_ids must name at least one subnet: leave vpc_config out to run outside of any VPC."
+  }
+
+  validation {
+    condition     = var.vpc_config == null ? true : length(var.vpc_config.security_group_ids) > 0
+    error_message = "vpc_config.security_group_ids must name at least one security group, which lets out TCP to port 443."
+  }
+}
+
+variable "tracing_mode" {
+  description = <<-EOT
+    X-Ray: `PassThrough` (the default), only what is traced already, which nothing that comes from a stream is; or `Active`,
+    a sample of invocations. The role is allowed to send traces.
+  EOT
+  type        = string
+  default     = "PassThrough"
+  nullable    = false
+
+  validation {
+    condition     = contains(["PassThrough", "Active"], var.tracing_mode)
+    error_message = "tracing_mode must be \"PassThrough\" or \"Active\", the two that Lambda has."
+  }
+}
+
+variable "code_signing_config_arn" {
+  description = "ARN of a Lambda code signing configuration. Default: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.code_signing_config_arn == null ? true : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:code-signing-config:csc-[a-z0-9]{17}$", var.code_signing_config_arn))
+    error_message = "code_signing_config_arn must be the ARN of a code signing configuration: use aws_lambda_code_signing_config.<name>.arn."
+  }
+}
+
+variable "description" {
+  description = "The function's description, at most 256 characters. Default: which cache it keeps true to which table."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = length(coalesce(var.description, "-")) <= 256
+    error_message = "description must have at most 256 characters, which is Lambda's limit."
   }
 }
 
@@ -774,6 +996,103 @@ variable "log_retention_in_days" {
   validation {
     condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_in_days)
     error_message = "log_retention_in_days must be one of CloudWatch's periods: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653, or 0 for ever."
+  }
+}
+
+variable "log_group_class" {
+  description = <<-EOT
+    CloudWatch's class of the log group: `STANDARD` (the default), or `INFREQUENT_ACCESS`, which costs half but takes no
+    metrics from logs: what the handler measures is lost to alarms and dashboard. Changing it makes a new log group.
+  EOT
+  type        = string
+  default     = "STANDARD"
+  nullable    = false
+
+  validation {
+    condition     = contains(["STANDARD", "INFREQUENT_ACCESS"], var.log_group_class)
+    error_message = "log_group_class must be \"STANDARD\" or \"INFREQUENT_ACCESS\", the two that can be searched."
+  }
+
+  validation {
+    condition     = var.log_group_class == "STANDARD" || !var.alarms.enabled || !(var.alarms.propagation_delay.enabled || var.alarms.cache_failures.enabled || var.alarms.rejected_records.enabled)
+    error_message = "log_group_class \"INFREQUENT_ACCESS\" takes no metrics from logs, so these alarms would never go off: set enabled = false for alarms.propagation_delay, alarms.cache_failures and alarms.rejected_records, or keep \"STANDARD\"."
+  }
+}
+
+variable "log_kms_key_arn" {
+  description = <<-EOT
+    ARN of a customer managed KMS key to encrypt the log group with, whose policy has to let CloudWatch Logs use it.
+    Default: none: CloudWatch's own.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.log_kms_key_arn == null ? true : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.log_kms_key_arn))
+    error_message = "log_kms_key_arn must be the ARN of a KMS key, arn:aws:kms:…:key/…: CloudWatch does not accept an alias."
+  }
+}
+
+# The function's role.
+
+variable "role" {
+  description = <<-EOT
+    The role that the module makes, unless there is an `existing_role`.
+
+    - `name`: 1 to 64 characters. Default: the module's `name`. A role's name is the whole account's: give it another where
+      the module's `name` is used in several Regions.
+    - `name_prefix`: instead of a name: up to 38 characters, after which Terraform appends 26 that make it unique.
+    - `path`: its path, such as `/service/`. Default: `/`.
+    - `permissions_boundary`: ARN of a policy that bounds what the role may do. Default: none.
+  EOT
+  type = object({
+    name                 = optional(string)
+    name_prefix          = optional(string)
+    path                 = optional(string, "/")
+    permissions_boundary = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9_+=,.@-]{1,64}$", coalesce(var.role.name, "default")))
+    error_message = "role.name must be 1 to 64 letters, digits and any of _+=,.@-, which is what IAM allows."
+  }
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9_+=,.@-]{1,38}$", coalesce(var.role.name_prefix, "default")))
+    error_message = "role.name_prefix must be 1 to 38 letters, digits and any of _+=,.@-: Terraform appends 26, and IAM allows 64 in all."
+  }
+
+  validation {
+    condition     = var.role.name == null || var.role.name_prefix == null
+    error_message = "role: set name or name_prefix, not both."
+  }
+
+  validation {
+    condition     = can(regex("^/([!-~]+/)?$", var.role.path)) && length(var.role.path) <= 512
+    error_message = "role.path must begin and end with a slash, such as /service/, and have at most 512 characters."
+  }
+
+  validation {
+    condition     = var.role.permissions_boundary == null ? true : can(regex("^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/.+$", var.role.permissions_boundary))
+    error_message = "role.permissions_boundary must be the ARN of a policy, arn:aws:iam::…:policy/…."
+  }
+}
+
+variable "existing_role" {
+  description = <<-EOT
+    A role that exists, for the function to have instead of one that the module makes. What it has to be allowed is the
+    output `role_policy`: attach that to it before the mapping is made, for Lambda checks it then. Default: none.
+
+    - `arn`: the role's ARN. Lambda has to be allowed to assume it.
+  EOT
+  type        = object({ arn = string })
+  default     = null
+
+  validation {
+    condition     = var.existing_role == null ? true : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", var.existing_role.arn))
+    error_message = "existing_role.arn must be the ARN of a role, arn:aws:iam::…:role/…: use aws_iam_role.<name>.arn."
   }
 }
 

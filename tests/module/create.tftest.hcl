@@ -15,6 +15,8 @@ variables {
     secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3"
   }
 
+  provisioned_concurrent_executions = 1
+
   views = {
     order = { kind = "item", key = "{pk}" }
     open  = { kind = "list", key = "open", member = "{pk}", rebuild_from = { key_condition = { pk = "a" } } }
@@ -35,6 +37,8 @@ run "nothing_is_made" {
       aws_iam_role_policy.this,
       values(aws_cloudwatch_metric_alarm.this),
       aws_cloudwatch_dashboard.this,
+      aws_lambda_alias.live,
+      aws_lambda_provisioned_concurrency_config.live,
       terraform_data.package,
       terraform_data.deployed,
     )) == 0
@@ -50,7 +54,9 @@ run "nothing_is_made" {
         output.event_source_mapping_arn,
         output.function_name,
         output.function_arn,
+        output.alias_arn,
         output.role_name,
+        output.role_policy,
         output.role_arn,
         output.log_group_name,
         output.log_group_arn,

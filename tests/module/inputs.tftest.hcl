@@ -87,6 +87,7 @@ run "settings_hold_all_that_the_function_is_told" {
       max_operations_per_second = 0.5
       max_item_bytes            = 1000000
     }
+    batch_size     = 30
     key_prefix     = "eu/"
     ttl_seconds    = 3600
     skip_unchanged = false

@@ -39,4 +39,4 @@ def test_too_many_views_fail_the_plan_though_the_secret_is_not_known_yet() -> No
     # A hash does not compress, as the names of real views would.
     keys = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(100)]
     says = refusal({key[:8]: {"kind": "item", "key": f"{key}-{{pk}}-{{sk}}"} for key in keys})
-    assert "views do not fit into the 4 KB that Lambda allows" in says
+    assert "views and environment_variables do not fit into the 4 KB that Lambda allows" in says

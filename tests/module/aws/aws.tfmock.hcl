@@ -58,3 +58,9 @@ mock_resource "aws_cloudwatch_dashboard" {
     dashboard_arn = "arn:aws:cloudwatch::111122223333:dashboard/orders"
   }
 }
+
+mock_resource "aws_lambda_alias" {
+  defaults = {
+    arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders:live"
+  }
+}
