@@ -41,6 +41,8 @@ locals {
     view.rebuild_from.index_name == null ? local.table_arn : "${local.table_arn}/index/${view.rebuild_from.index_name}" if view.rebuild_from != null
   ])
 
+  table_kms_key_arn = var.table != null ? var.table.kms_key_arn : one(flatten(data.aws_dynamodb_table.existing[*].server_side_encryption[*].kms_key_arn))
+
   statements = concat(
     [
       {
@@ -75,6 +77,14 @@ locals {
       Action    = ["kms:Decrypt"]
       Resource  = [arn]
       Condition = { StringEquals = { "kms:EncryptionContext:SecretARN" = var.momento.secret_arn } }
+    }],
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+    [for arn in compact([local.table_kms_key_arn]) : {
+      Sid       = "DecryptTable"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = [arn]
+      Condition = { StringEquals = { "kms:EncryptionContext:aws:dynamodb:tableName" = local.table_name } }
     }],
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
     [for arn in var.environment_kms_key_arn[*] : {

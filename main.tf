@@ -10,11 +10,11 @@
 #
 # What each of them may be like is in variables.tf. Views are checked in modules/view.
 
-# By their `where`, the views say which records need not come: only of a table that the module makes is the key known.
+# By their `where`, the views say which records need not come.
 module "filters" {
   source = "./modules/filters"
 
-  hash_key        = one(var.table[*].hash_key)
+  hash_key        = local.hash_key
   wheres          = [for view in values(var.views) : view.where]
   filter_patterns = var.filter_patterns
 }

@@ -3,19 +3,54 @@
 locals {
   views = var.create ? var.views : {}
 
-  # Every key of the table and of its indexes.
+  # Every key of the table that the module makes, and of its indexes.
   keys = var.table == null ? [] : flatten([
     var.table.hash_key, var.table.range_key[*],
     [for index in values(var.table.global_secondary_indexes) : [index.hash_key, index.range_key[*]]],
+    values(var.table.local_secondary_indexes)[*].range_key,
   ])
 
-  key_attributes = var.table == null ? null : concat([var.table.hash_key.name], var.table.range_key[*].name)
+  # Its indexes of both kinds, as far as they are alike.
+  secondary_indexes = var.table == null ? {} : merge(
+    { for name, index in var.table.global_secondary_indexes : name => {
+      key_attributes     = concat([index.hash_key.name], index.range_key[*].name)
+      projection_type    = index.projection_type
+      non_key_attributes = index.non_key_attributes
+    } },
+    { for name, index in var.table.local_secondary_indexes : name => {
+      key_attributes     = [var.table.hash_key.name, index.range_key.name]
+      projection_type    = index.projection_type
+      non_key_attributes = index.non_key_attributes
+    } },
+  )
 
-  indexes = var.table == null ? null : {
-    for name, index in var.table.global_secondary_indexes : name => {
-      key_attributes = concat([index.hash_key.name], index.range_key[*].name)
+  # The same of a table that exists.
+  existing_indexes = merge(flatten([for table in data.aws_dynamodb_table.existing : [
+    { for index in table.global_secondary_index : index.name => {
+      key_attributes     = compact([index.hash_key, index.range_key])
+      projection_type    = index.projection_type
+      non_key_attributes = index.non_key_attributes
+    } },
+    { for index in table.local_secondary_index : index.name => {
+      key_attributes     = [table.hash_key, index.range_key]
+      projection_type    = index.projection_type
+      non_key_attributes = index.non_key_attributes
+    } },
+  ]])...)
+
+  hash_key = var.table != null ? var.table.hash_key : one([
+    for table in data.aws_dynamodb_table.existing : { name = table.hash_key, type = one([for key in table.attribute : key.type if key.name == table.hash_key]) }
+  ])
+
+  key_attributes = var.table != null ? concat([var.table.hash_key.name], var.table.range_key[*].name) : flatten([
+    for table in data.aws_dynamodb_table.existing : compact([table.hash_key, table.range_key])
+  ])
+
+  indexes = {
+    for name, index in var.table != null ? local.secondary_indexes : local.existing_indexes : name => {
+      key_attributes = index.key_attributes
       attributes = index.projection_type == "ALL" ? null : distinct(concat(
-        local.key_attributes, [index.hash_key.name], index.range_key[*].name, index.non_key_attributes
+        local.key_attributes, index.key_attributes, index.non_key_attributes
       ))
     }
   }
@@ -38,7 +73,7 @@ module "view" {
   limit         = each.value.limit
   index_name    = one(each.value.rebuild_from[*].index_name)
   key_condition = one(each.value.rebuild_from[*].key_condition)
-  table         = var.table == null ? null : { key_attributes = local.key_attributes, indexes = local.indexes }
+  table         = { key_attributes = local.key_attributes, indexes = local.indexes }
 }
 
 locals {
@@ -52,10 +87,7 @@ locals {
   }
 
   settings = {
-    table = merge(
-      { name = local.table_name },
-      local.key_attributes == null ? {} : { key_attributes = local.key_attributes }
-    )
+    table          = { name = local.table_name, key_attributes = local.key_attributes }
     momento        = { for attribute, value in local.momento : attribute => value if value != null }
     key_prefix     = var.key_prefix
     ttl_seconds    = var.ttl_seconds

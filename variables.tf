@@ -27,8 +27,8 @@ variable "name" {
 
 variable "table" {
   description = <<-EOT
-    The DynamoDB table to make, with on-demand capacity, point-in-time recovery, encryption by the AWS managed key and
-    a stream of new and old images. Leave it out, and set `stream_arn`, for a table that exists.
+    The DynamoDB table to make, with a stream of new and old images. Leave it out, and set `table_arn` or `stream_arn`, for
+    a table that exists.
 
     - `name`: the table's name. Default: `name` of the module.
     - `hash_key`: the partition key: its `name`, and its `type`: `S` (string, the default), `N` (number) or `B` (binary).
@@ -38,10 +38,41 @@ variable "table" {
       - `projection_type`: `ALL` (the default: an index that fills a list has to hold all that the list shows),
         `KEYS_ONLY` or `INCLUDE`.
       - `non_key_attributes`: what an index with `INCLUDE` holds besides the keys.
+      - `provisioned_capacity`, `on_demand_throughput`: as for the table. Default: the table's.
+    - `local_secondary_indexes`: at most 5, index name to its definition. They are made with the table: to change one, the
+      table has to be made anew. Default: none.
+      - `range_key`: its sort key; its hash key is the table's.
+      - `projection_type`, `non_key_attributes`: as for a global one.
+    - `provisioned_capacity`: capacity in units, for a load that is known. Default: none: on demand. Changing between the
+      two, or whether it scales, is an update in place (on AWS, to on demand up to four times a day).
+      - `read`, `write`: each with `min_capacity`, at least 1; `max_capacity`, to which it scales by itself (default:
+        `min_capacity`: it does not scale); and `target_value`, the percentage of use that scaling aims at, 20 to 90
+        (default 70). What it has scaled to is left alone: where it scales, a plan looks at the table, for which who runs
+        Terraform needs `dynamodb:ListTables`, and the module block may have no `depends_on`.
+    - `on_demand_throughput`: the most that is used, and paid, on demand: `max_read_request_units` and
+      `max_write_request_units` a second, either at least 1. Default: none: up to the account's limit.
+    - `table_class`: `STANDARD` (the default) or `STANDARD_INFREQUENT_ACCESS`, where storage costs more than use.
     - `ttl_attribute`: the attribute with the time, in seconds since 1970, at which DynamoDB deletes an item. Its cached
       entries go with it. Default: none.
+    - `kms_key_arn`: ARN of a customer managed KMS key to encrypt the table and its stream with; the role is allowed to
+      decrypt with it. Default: none: the key that AWS manages for DynamoDB.
+    - `point_in_time_recovery`: `enabled` (default true), and `recovery_period_in_days`, how far back, 1 to 35 (default: 35,
+      which is AWS's).
     - `deletion_protection_enabled`: whether the table refuses to be deleted. Default: true, for a table outlives the
       cache in front of it; set it to false before a destroy.
+    - `replicas`: Region to replica, for a global table. What is written there is cached too. Default: none.
+      - `kms_key_arn`: ARN of a customer managed key of that Region, if and only if the table has one.
+      - `point_in_time_recovery`: default true.
+      - `propagate_tags`: whether the replica has the table's tags. Default: true.
+    - `resource_policy`: who else may use the table, as `policy`, in JSON. Default: none.
+    - `import_table`: data in S3 to begin with, when the table is made. It does not go through the stream: item views see
+      it when its items next change. Default: none.
+      - `input_format`: `DYNAMODB_JSON`, `ION` or `CSV`; `input_compression_type`: `NONE` (the default), `GZIP` or `ZSTD`.
+      - `bucket`, `key_prefix`, and `bucket_owner`, the account that it is in (default: this one).
+      - `csv`: for `CSV`: its `delimiter` (default a comma) and `header_list` (default: the file's first line).
+    - `contributor_insights_enabled`: whether CloudWatch tells the most used keys of the table and its global indexes, which
+      is paid by the event. Default: false.
+    - `tags`: on top of the module's, such as one that selects it for backup. Default: none.
   EOT
   type = object({
     name = optional(string)
@@ -64,9 +95,74 @@ variable "table" {
       }))
       projection_type    = optional(string, "ALL")
       non_key_attributes = optional(list(string), [])
+      provisioned_capacity = optional(object({
+        read = object({
+          min_capacity = number
+          max_capacity = optional(number)
+          target_value = optional(number, 70)
+        })
+        write = object({
+          min_capacity = number
+          max_capacity = optional(number)
+          target_value = optional(number, 70)
+        })
+      }))
+      on_demand_throughput = optional(object({
+        max_read_request_units  = optional(number)
+        max_write_request_units = optional(number)
+      }))
     })), {})
-    ttl_attribute               = optional(string)
+    local_secondary_indexes = optional(map(object({
+      range_key = object({
+        name = string
+        type = optional(string, "S")
+      })
+      projection_type    = optional(string, "ALL")
+      non_key_attributes = optional(list(string), [])
+    })), {})
+    provisioned_capacity = optional(object({
+      read = object({
+        min_capacity = number
+        max_capacity = optional(number)
+        target_value = optional(number, 70)
+      })
+      write = object({
+        min_capacity = number
+        max_capacity = optional(number)
+        target_value = optional(number, 70)
+      })
+    }))
+    on_demand_throughput = optional(object({
+      max_read_request_units  = optional(number)
+      max_write_request_units = optional(number)
+    }))
+    table_class   = optional(string, "STANDARD")
+    ttl_attribute = optional(string)
+    kms_key_arn   = optional(string)
+    point_in_time_recovery = optional(object({
+      enabled                 = optional(bool, true)
+      recovery_period_in_days = optional(number)
+    }), {})
     deletion_protection_enabled = optional(bool, true)
+    replicas = optional(map(object({
+      kms_key_arn            = optional(string)
+      point_in_time_recovery = optional(bool, true)
+      propagate_tags         = optional(bool, true)
+    })), {})
+    resource_policy = optional(object({ policy = string }))
+    import_table = optional(object({
+      input_format           = string
+      input_compression_type = optional(string, "NONE")
+      bucket                 = string
+      bucket_owner           = optional(string)
+      key_prefix             = optional(string)
+      csv = optional(object({
+        delimiter   = optional(string)
+        header_list = optional(list(string))
+      }))
+    }))
+    contributor_insights_enabled = optional(bool, false)
+    tags                         = optional(map(string), {})
   })
   default = null
 
@@ -77,8 +173,10 @@ variable "table" {
 
   validation {
     condition = var.table == null ? true : alltrue([
-      for key in flatten([var.table.hash_key, var.table.range_key[*], [for index in values(var.table.global_secondary_indexes) : [index.hash_key, index.range_key[*]]]]) :
-      contains(["S", "N", "B"], key.type)
+      for key in flatten([
+        var.table.hash_key, var.table.range_key[*], values(var.table.local_secondary_indexes)[*].range_key,
+        [for index in values(var.table.global_secondary_indexes) : [index.hash_key, index.range_key[*]]],
+      ]) : contains(["S", "N", "B"], key.type)
     ])
     error_message = "table: each key's type must be \"S\" (string), \"N\" (number) or \"B\" (binary), the only types DynamoDB has keys of."
   }
@@ -86,58 +184,194 @@ variable "table" {
   validation {
     condition = var.table == null ? true : alltrue([
       for types in values({
-        for key in flatten([var.table.hash_key, var.table.range_key[*], [for index in values(var.table.global_secondary_indexes) : [index.hash_key, index.range_key[*]]]]) :
-        key.name => key.type...
+        for key in flatten([
+          var.table.hash_key, var.table.range_key[*], values(var.table.local_secondary_indexes)[*].range_key,
+          [for index in values(var.table.global_secondary_indexes) : [index.hash_key, index.range_key[*]]],
+        ]) : key.name => key.type...
       }) : length(distinct(types)) == 1
     ])
     error_message = "table: an attribute that is a key in several places (table, indexes) must have the same type in all of them."
   }
 
   validation {
-    condition = var.table == null ? true : alltrue([
-      for keys in concat([var.table], values(var.table.global_secondary_indexes)) :
-      keys.hash_key.name != try(keys.range_key.name, null)
-    ])
+    condition = var.table == null ? true : alltrue(concat(
+      [for keys in concat([var.table], values(var.table.global_secondary_indexes)) : keys.hash_key.name != try(keys.range_key.name, null)],
+      [for index in values(var.table.local_secondary_indexes) : index.range_key.name != var.table.hash_key.name],
+    ))
     error_message = "table: hash_key and range_key, of the table and of each index, must be two attributes."
   }
 
   validation {
-    condition     = var.table == null ? true : alltrue([for name in keys(var.table.global_secondary_indexes) : can(regex("^[a-zA-Z0-9_.-]{3,255}$", name))])
-    error_message = "table.global_secondary_indexes: each name must be 3 to 255 letters, digits, -, _ and dots."
+    condition     = var.table == null ? true : alltrue([for name in concat(keys(var.table.global_secondary_indexes), keys(var.table.local_secondary_indexes)) : can(regex("^[a-zA-Z0-9_.-]{3,255}$", name))])
+    error_message = "table: each index's name must be 3 to 255 letters, digits, -, _ and dots."
+  }
+
+  validation {
+    condition     = var.table == null ? true : alltrue([for index in concat(values(var.table.global_secondary_indexes), values(var.table.local_secondary_indexes)) : contains(["ALL", "KEYS_ONLY", "INCLUDE"], index.projection_type)])
+    error_message = "table: each index's projection_type must be \"ALL\", \"KEYS_ONLY\" or \"INCLUDE\"."
+  }
+
+  validation {
+    condition     = var.table == null ? true : alltrue([for index in concat(values(var.table.global_secondary_indexes), values(var.table.local_secondary_indexes)) : (index.projection_type == "INCLUDE") == (length(index.non_key_attributes) > 0)])
+    error_message = "table: an index's non_key_attributes must be set with projection_type = \"INCLUDE\", and only with it."
+  }
+
+  validation {
+    condition     = var.table == null ? true : length(var.table.local_secondary_indexes) == 0 || var.table.range_key != null
+    error_message = "table.local_secondary_indexes are for a table with a range_key: set one, or make them global."
+  }
+
+  validation {
+    condition     = var.table == null ? true : length(var.table.local_secondary_indexes) <= 5
+    error_message = "table.local_secondary_indexes may hold at most 5, the most that DynamoDB allows: make the rest global."
+  }
+
+  validation {
+    condition     = var.table == null ? true : length(setintersection(keys(var.table.local_secondary_indexes), keys(var.table.global_secondary_indexes))) == 0
+    error_message = "table: a local and a global secondary index must not have the same name."
   }
 
   validation {
     condition = var.table == null ? true : alltrue([
-      for index in values(var.table.global_secondary_indexes) : contains(["ALL", "KEYS_ONLY", "INCLUDE"], index.projection_type)
+      for scaling in flatten([
+        for capacity in concat([var.table.provisioned_capacity], values(var.table.global_secondary_indexes)[*].provisioned_capacity) :
+        [capacity.read, capacity.write] if capacity != null
+      ]) : scaling.min_capacity >= 1 && floor(scaling.min_capacity) == scaling.min_capacity
     ])
-    error_message = "table.global_secondary_indexes: each projection_type must be \"ALL\", \"KEYS_ONLY\" or \"INCLUDE\"."
+    error_message = "table: each min_capacity must be a whole number of units, at least 1."
   }
 
   validation {
     condition = var.table == null ? true : alltrue([
-      for index in values(var.table.global_secondary_indexes) : (index.projection_type == "INCLUDE") == (length(index.non_key_attributes) > 0)
+      for scaling in flatten([
+        for capacity in concat([var.table.provisioned_capacity], values(var.table.global_secondary_indexes)[*].provisioned_capacity) :
+        [capacity.read, capacity.write] if capacity != null
+      ]) : scaling.max_capacity == null ? true : scaling.max_capacity >= scaling.min_capacity && floor(scaling.max_capacity) == scaling.max_capacity
     ])
-    error_message = "table.global_secondary_indexes: non_key_attributes must be set with projection_type = \"INCLUDE\", and only with it."
+    error_message = "table: each max_capacity must be a whole number of units, at least min_capacity: leave it out for a capacity that does not scale."
+  }
+
+  validation {
+    condition = var.table == null ? true : alltrue([
+      for scaling in flatten([
+        for capacity in concat([var.table.provisioned_capacity], values(var.table.global_secondary_indexes)[*].provisioned_capacity) :
+        [capacity.read, capacity.write] if capacity != null
+      ]) : scaling.target_value >= 20 && scaling.target_value <= 90
+    ])
+    error_message = "table: each target_value must be from 20 to 90 percent, which is what DynamoDB scales by."
+  }
+
+  validation {
+    condition     = var.table == null ? true : var.table.provisioned_capacity != null || alltrue([for index in values(var.table.global_secondary_indexes) : index.provisioned_capacity == null])
+    error_message = "table: an index has provisioned_capacity only if the table has it too: set the table's, or remove the index's."
+  }
+
+  validation {
+    condition     = var.table == null ? true : var.table.provisioned_capacity == null || alltrue([for throughput in concat([var.table.on_demand_throughput], values(var.table.global_secondary_indexes)[*].on_demand_throughput) : throughput == null])
+    error_message = "table: on_demand_throughput, of the table and of each index, is for a table without provisioned_capacity: remove one of them."
+  }
+
+  validation {
+    condition = var.table == null ? true : alltrue(flatten([
+      for throughput in concat([var.table.on_demand_throughput], values(var.table.global_secondary_indexes)[*].on_demand_throughput) :
+      [for units in [throughput.max_read_request_units, throughput.max_write_request_units] : units == null ? true : units >= 1 && floor(units) == units]
+      if throughput != null
+    ]))
+    error_message = "table: max_read_request_units and max_write_request_units must be whole numbers, at least 1: leave one out for no limit."
+  }
+
+  validation {
+    condition     = var.table == null ? true : contains(["STANDARD", "STANDARD_INFREQUENT_ACCESS"], var.table.table_class)
+    error_message = "table.table_class must be \"STANDARD\" or \"STANDARD_INFREQUENT_ACCESS\"."
+  }
+
+  validation {
+    condition = var.table == null ? true : alltrue([
+      for arn in concat(var.table.kms_key_arn[*], [for replica in values(var.table.replicas) : replica.kms_key_arn if replica.kms_key_arn != null]) :
+      can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", arn))
+    ])
+    error_message = "table: each kms_key_arn must be the ARN of a KMS key, arn:aws:kms:…:key/…: IAM does not accept an alias."
+  }
+
+  validation {
+    condition = try(var.table.point_in_time_recovery.recovery_period_in_days, null) == null ? true : (
+      var.table.point_in_time_recovery.recovery_period_in_days >= 1 && var.table.point_in_time_recovery.recovery_period_in_days <= 35
+      && floor(var.table.point_in_time_recovery.recovery_period_in_days) == var.table.point_in_time_recovery.recovery_period_in_days
+    )
+    error_message = "table.point_in_time_recovery.recovery_period_in_days must be a whole number from 1 to 35."
+  }
+
+  validation {
+    condition     = var.table == null ? true : alltrue([for region in keys(var.table.replicas) : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    error_message = "table.replicas must be keyed by Region, such as eu-central-1."
+  }
+
+  validation {
+    condition     = var.table == null ? true : alltrue([for replica in values(var.table.replicas) : (replica.kms_key_arn == null) == (var.table.kms_key_arn == null)])
+    error_message = "table.replicas: each must have a kms_key_arn of its own Region if the table has one, and none if it has none: DynamoDB wants one kind of key for all."
+  }
+
+  validation {
+    condition = var.table == null ? true : length(var.table.replicas) == 0 || alltrue([
+      for capacity in concat([var.table.provisioned_capacity], values(var.table.global_secondary_indexes)[*].provisioned_capacity) :
+      coalesce(capacity.write.max_capacity, 0) > capacity.write.min_capacity if capacity != null
+    ])
+    error_message = "table.replicas: with provisioned_capacity, write capacity has to scale, of the table and of each index, for replicas write too: set max_capacity, or leave provisioned_capacity out."
+  }
+
+  validation {
+    condition     = try(var.table.resource_policy, null) == null ? true : can(jsondecode(var.table.resource_policy.policy))
+    error_message = "table.resource_policy.policy must be a policy in JSON: use jsonencode(…), or aws_iam_policy_document's json."
+  }
+
+  validation {
+    condition     = try(var.table.import_table, null) == null ? true : contains(["DYNAMODB_JSON", "ION", "CSV"], var.table.import_table.input_format)
+    error_message = "table.import_table.input_format must be \"DYNAMODB_JSON\", \"ION\" or \"CSV\"."
+  }
+
+  validation {
+    condition     = try(var.table.import_table, null) == null ? true : contains(["NONE", "GZIP", "ZSTD"], var.table.import_table.input_compression_type)
+    error_message = "table.import_table.input_compression_type must be \"NONE\", \"GZIP\" or \"ZSTD\"."
+  }
+
+  validation {
+    condition     = try(var.table.import_table.csv, null) == null ? true : var.table.import_table.input_format == "CSV"
+    error_message = "table.import_table.csv is for input_format = \"CSV\": remove one of them."
   }
 }
 
-variable "stream_arn" {
+variable "table_arn" {
   description = <<-EOT
-    ARN of an existing table's stream, instead of `table`: `aws_dynamodb_table.<name>.stream_arn`. Its view type must be
-    `NEW_AND_OLD_IMAGES`: without the old image, an item that moves or goes could not be found in the cache. If the
-    table is encrypted with a customer managed key, allow the role (output `role_name`) to decrypt with it.
+    ARN of a table that exists, in this account and Region, instead of `table`: `aws_dynamodb_table.<name>.arn`. The module
+    reads its stream, which has to show new and old images: without the old one, an item that moves or goes could not be
+    found in the cache. A plan looks at the table, to check that and the views' keys; who runs Terraform needs
+    `dynamodb:DescribeTable`, `DescribeContinuousBackups`, `DescribeTimeToLive` and `ListTagsOfResource` on it.
   EOT
   type        = string
   default     = null
 
   validation {
-    condition     = (var.stream_arn == null) != (var.table == null)
-    error_message = "Set exactly one of table (to make a table) and stream_arn (to read the stream of one that exists)."
+    condition     = length([for given in [var.table != null, var.table_arn != null, var.stream_arn != null] : given if given]) == 1
+    error_message = "Set exactly one of table (to make a table), table_arn and stream_arn (to read the stream of one that exists)."
   }
 
   validation {
+    condition     = var.table_arn == null ? true : can(regex("^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[^/]+$", var.table_arn))
+    error_message = "table_arn must be the ARN of a DynamoDB table, like arn:aws:dynamodb:us-east-1:123456789012:table/orders."
+  }
+}
+
+variable "stream_arn" {
+  description = <<-EOT
+    ARN of such a table's stream, instead of its own: `aws_dynamodb_table.<name>.stream_arn`. All else is as for
+    `table_arn`; and it is checked that the table still has that stream, for one that is turned off and on is another.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
     condition     = var.stream_arn == null ? true : can(regex("^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[^/]+/stream/[^/]+$", var.stream_arn))
-    error_message = "stream_arn must be the ARN of a DynamoDB stream, like arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2025-01-01T00:00:00.000: use the table's stream_arn, not its arn."
+    error_message = "stream_arn must be the ARN of a DynamoDB stream, like arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2025-01-01T00:00:00.000: use the table's stream_arn, not its arn (which is for table_arn)."
   }
 }
 
@@ -310,8 +544,7 @@ variable "skip_unchanged" {
   description = <<-EOT
     Whether an entry is left alone when nothing changed that its view shows: when every image of the item in the batch,
     not only the first and the last, gives it the same key, the same membership and the same fields. Default: true: it
-    saves the one operation on an item's entry, or the two on a list, for each change that the view does not show. A list
-    that is filled from an index skips nothing where the module does not know the index's key: with `stream_arn`.
+    saves the one operation on an item's entry, or the two on a list, for each change that the view does not show.
 
     A skipped write does not renew the entry's TTL. And an entry that a discarded batch left stale stays so until its item
     changes visibly or is refreshed, or until it expires. An item is refreshed by any new value of its attribute
@@ -431,7 +664,7 @@ variable "filter_patterns" {
     raised your quota). They may test only the item's keys, as in
     `jsonencode({ dynamodb = { Keys = { pk = { S = [{ prefix = "ORDER#" }] } } } })`: keys never change, whereas a filter
     on an image or on the event's name would hide an item that leaves a view. Default: none: every record, but for those
-    that no view shows: if each has a `where`, and the module makes the table, it filters by these, within 5 filters of
+    that no view shows: if each has a `where`, the module filters by these, within 5 filters of
     4096 characters (output `filter_patterns`).
   EOT
   type        = list(string)

@@ -8,7 +8,13 @@ mock_provider "aws" {
 variables {
   create = false
   name   = "orders"
-  table  = { hash_key = { name = "pk" } }
+
+  table = {
+    hash_key                     = { name = "pk" }
+    provisioned_capacity         = { read = { min_capacity = 1, max_capacity = 2 }, write = { min_capacity = 1 } }
+    resource_policy              = { policy = "{}" }
+    contributor_insights_enabled = true
+  }
 
   momento = {
     cache_name = "pizza"
@@ -29,6 +35,11 @@ run "nothing_is_made" {
   assert {
     condition = length(concat(
       aws_dynamodb_table.this,
+      aws_dynamodb_resource_policy.this,
+      values(aws_dynamodb_contributor_insights.this),
+      values(aws_appautoscaling_target.this),
+      values(aws_appautoscaling_policy.this),
+      data.aws_dynamodb_tables.all,
       aws_lambda_event_source_mapping.this,
       aws_lambda_function.this,
       aws_cloudwatch_log_group.this,
@@ -84,7 +95,7 @@ run "nothing_is_made_for_a_stream_that_exists" {
   }
 
   assert {
-    condition     = length(aws_lambda_event_source_mapping.this) == 0 && length(aws_iam_role_policy.this) == 0
+    condition     = length(data.aws_dynamodb_table.existing) == 0 && length(aws_lambda_event_source_mapping.this) == 0 && length(aws_iam_role_policy.this) == 0
     error_message = "There is no resource."
   }
 }

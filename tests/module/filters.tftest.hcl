@@ -237,16 +237,16 @@ run "a_longer_filter_is_left_out" {
   }
 }
 
-run "a_table_of_which_only_the_stream_is_known_is_read_whole" {
+run "a_table_that_exists_is_read_in_part_too" {
   command = plan
 
   variables {
     table      = null
-    stream_arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026-01-01T00:00:00.000"
+    stream_arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/legacy/stream/2024-06-01T10:00:00.000"
   }
 
   assert {
-    condition     = length(output.filter_patterns) == 0
-    error_message = "Without the hash key, nothing tells whether an image is there."
+    condition     = length(output.filter_patterns) == 4
+    error_message = "Its hash key is known, by which a filter tells whether an image is there."
   }
 }

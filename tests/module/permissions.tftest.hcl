@@ -122,26 +122,6 @@ run "a_view_that_rebuilds_from_the_table_may_query_the_table" {
   }
 }
 
-run "an_existing_tables_index_is_named_from_its_stream" {
-  command = plan
-
-  variables {
-    table      = null
-    stream_arn = "arn:aws:dynamodb:us-east-2:444455556666:table/legacy/stream/2024-06-01T10:00:00.000"
-    views = {
-      open = { kind = "list", key = "open", member = "{pk}", rebuild_from = { index_name = "by-type", key_condition = { type = "order" } } }
-    }
-  }
-
-  assert {
-    condition = [for statement in jsondecode(aws_iam_role_policy.this[0].policy).Statement : statement.Resource if contains(["ReadStream", "RebuildLists"], statement.Sid)] == [
-      ["arn:aws:dynamodb:us-east-2:444455556666:table/legacy/stream/2024-06-01T10:00:00.000"],
-      ["arn:aws:dynamodb:us-east-2:444455556666:table/legacy/index/by-type"],
-    ]
-    error_message = "That stream, and that index of its table."
-  }
-}
-
 run "a_customer_managed_key_may_decrypt_that_secret_only" {
   command = plan
 

@@ -31,7 +31,7 @@ def test_each_wrong_view_is_named_with_its_fix() -> None:
         }
     )
     assert "views.half_a_key.key must hold the table's whole primary key, but lacks sk" in says
-    assert "views.no_such_index.rebuild_from.index_name must be one of table.global_secondary_indexes (type)" in says
+    assert "views.no_such_index.rebuild_from.index_name must be one of the table's indexes (type)" in says
     assert "views.thin_index.rebuild_from.index_name must be an index that projects all that the view reads" in says
 
 

@@ -64,3 +64,22 @@ mock_resource "aws_lambda_alias" {
     arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders:live"
   }
 }
+
+mock_data "aws_dynamodb_table" {
+  defaults = {
+    hash_key               = "pk"
+    range_key              = ""
+    attribute              = [{ name = "pk", type = "S" }]
+    global_secondary_index = []
+    local_secondary_index  = []
+    stream_enabled         = true
+    stream_view_type       = "NEW_AND_OLD_IMAGES"
+    stream_arn             = "arn:aws:dynamodb:eu-west-1:111122223333:table/legacy/stream/2024-06-01T10:00:00.000"
+  }
+}
+
+mock_data "aws_dynamodb_tables" {
+  defaults = {
+    names = []
+  }
+}
