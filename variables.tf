@@ -50,7 +50,8 @@ variable "table" {
         (default 70). What it has scaled to is left alone: where it scales, a plan looks at the table, for which who runs
         Terraform needs `dynamodb:ListTables`, and the module block may have no `depends_on`.
     - `on_demand_throughput`: the most that is used, and paid, on demand: `max_read_request_units` and
-      `max_write_request_units` a second, either at least 1. Default: none: up to the account's limit.
+      `max_write_request_units` a second, either at least 1. Default: none: up to the account's limit. To take one away
+      again, set it to -1 first.
     - `table_class`: `STANDARD` (the default) or `STANDARD_INFREQUENT_ACCESS`, where storage costs more than use.
     - `ttl_attribute`: the attribute with the time, in seconds since 1970, at which DynamoDB deletes an item. Its cached
       entries go with it. Default: none.
@@ -274,10 +275,10 @@ variable "table" {
   validation {
     condition = var.table == null ? true : alltrue(flatten([
       for throughput in concat([var.table.on_demand_throughput], values(var.table.global_secondary_indexes)[*].on_demand_throughput) :
-      [for units in [throughput.max_read_request_units, throughput.max_write_request_units] : units == null ? true : units >= 1 && floor(units) == units]
+      [for units in [throughput.max_read_request_units, throughput.max_write_request_units] : units == null ? true : units == -1 || (units >= 1 && floor(units) == units)]
       if throughput != null
     ]))
-    error_message = "table: max_read_request_units and max_write_request_units must be whole numbers, at least 1: leave one out for no limit."
+    error_message = "table: max_read_request_units and max_write_request_units must be whole numbers, at least 1, or -1 to take a limit away that was set."
   }
 
   validation {
