@@ -37,9 +37,18 @@ test: $(INSTALLED) $(DYNAMODB) ## Run every test: Python's, then Terraform's
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
 	$(BIN)/python -m local terraform test
 
+.PHONY: coverage
+coverage: $(INSTALLED) ## Show which lines of the handler its unit tests alone run
+	@$(BIN)/python -m coverage run --source=handler -m pytest -q tests/unit
+	@$(BIN)/python -m coverage report --show-missing --fail-under=95
+
 .PHONY: soak
 soak: $(INSTALLED) ## Run the proof at length: HISTORIES random histories
 	@$(BIN)/python -m tests.property soak --histories $(HISTORIES)
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure the handler beside the seed's, renew benchmarks/results.json and its chart
+	@$(BIN)/python -m benchmarks run
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types and Terraform's configuration

@@ -113,6 +113,9 @@ class Template:
 
     def of(self, image: Image) -> str | None:
         """Fill the placeholders from an item, each by its path; None where one has no text."""
+        if len(self._paths) == 1:
+            filled = text(self._paths[0].lookup(image))
+            return None if filled is None else f"{self.literals[0]}{filled}{self.literals[1]}"
         return self.fill(text(path.lookup(image)) for path in self._paths)
 
     def value_of(self, image: Image) -> AttributeValue | None:
@@ -218,6 +221,18 @@ def _check_unicode(text: str) -> None:
 
 
 def _plain(value: AttributeValue) -> Any:
+    # What nearly all values are, told without a call. The rest is left to unpack(), which refuses what is wrong.
+    if type(value) is dict and len(value) == 1:
+        ((kind, content),) = value.items()
+        holds = type(content)
+        if kind == "S" and holds is str:
+            return content
+        if kind == "N" and holds is str:
+            return Raw(number(content).encode())
+        if kind == "M" and holds is dict:
+            return {name: _plain(each) for name, each in content.items()}
+        if kind == "L" and holds is list:
+            return [_plain(each) for each in content]
     kind, content = unpack(value)
     return _PLAIN[kind](content)
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -34,13 +34,23 @@ CONFLICT_DELAY_SECONDS = 0.02
 """The longest wait before a list that another writer changed is read again."""
 
 CONCURRENCY = 32
-"""Operations under way at once."""
+"""Requests under way at once."""
+
+BATCH_BYTES = 1_000_000
+"""The most that one request writes, unless a single entry is larger: Momento takes 5 MB, but a failure costs it all."""
+
+REMEMBERED_BYTES = 16_000_000
+"""The most that is remembered of lists."""
 
 T = TypeVar("T")
 
 
 class CacheError(Exception):
     """A request to Momento, or to the table, failed. The message names what to fix."""
+
+
+class RefusedError(CacheError):
+    """Momento does not take what was to be written. Of several entries, that may be for one alone."""
 
 
 class TransientError(CacheError):
@@ -80,6 +90,11 @@ class Pace:
         self._seconds = 0.0 if operations_per_second is None else 1 / operations_per_second
         self._free_at = -math.inf
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit at all."""
+        return self._seconds > 0
+
     def wait(self, now: float) -> float:
         """Tell how many seconds the next request has to wait."""
         return max(0.0, self._free_at - now)
@@ -91,6 +106,45 @@ class Pace:
     def at_once(self, seconds: float) -> int:
         """Tell how many operations of so many seconds each it takes to keep to the pace: more would only queue up."""
         return CONCURRENCY if seconds >= CONCURRENCY * self._seconds else max(1, math.ceil(seconds / self._seconds))
+
+
+class Remembered(Struct, frozen=True):
+    """A list as it was last written.
+
+    Attributes:
+        hash: Momento's.
+        rows: its rows.
+        size: how many bytes it has.
+    """
+
+    hash: bytes
+    rows: Mapping[str, Row]
+    size: int
+
+
+class Memory:
+    """The lists that were last written, so that one which nobody else changes need not be read again.
+
+    Whether one is still the same, its compare-and-set tells. Goes on from batch to batch.
+    """
+
+    def __init__(self) -> None:
+        self._lists: dict[str, Remembered] = {}
+        self._size = 0
+
+    def recall(self, key: str) -> Remembered | None:
+        """Give a list, and forget it."""
+        found = self._lists.pop(key, None)
+        self._size -= 0 if found is None else found.size
+        return found
+
+    def remember(self, key: str, written: Remembered) -> None:
+        """Keep a list, and forget those that were not used for the longest time, if there are too many."""
+        self.recall(key)
+        self._lists[key] = written
+        self._size += written.size
+        while self._size > REMEMBERED_BYTES:
+            self.recall(next(iter(self._lists)))
 
 
 class Cache(Protocol):
@@ -108,8 +162,8 @@ class Cache(Protocol):
     pace: Pace
     """How fast requests may follow each other."""
 
-    async def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
-        """Write a value."""
+    async def set_many(self, entries: Sequence[SetEntry]) -> Sequence[CacheError | None]:
+        """Write values by one request. Tells of each why it was not written, None where it was."""
 
     async def delete(self, key: str) -> None:
         """Take a value away."""
@@ -117,8 +171,8 @@ class Cache(Protocol):
     async def get_with_hash(self, key: str) -> Entry | None:
         """Read a value, None where there is none."""
 
-    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bool:
-        """Write a value where the present one has the expected hash. Tells whether it did."""
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
+        """Write a value where the present one has the expected hash. Gives the new hash, None where it did not."""
 
     async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> bool:
         """Write a value where there is none. Tells whether it did."""
@@ -174,9 +228,9 @@ class Applied(Struct, frozen=True):
 
     Attributes:
         failures: the operations that were not finished; all others were.
-        counts: how often each of these happened: set, delete, list_update, list_absent, list_rebuild, list_cut,
-            list_conflict, row_rejected, too_big, retry, key_renewal, out_of_time. A list's conflict has all of its
-            steps done again.
+        counts: how often each of these happened: set, delete, list_update, list_read, list_absent, list_rebuild,
+            list_cut, list_conflict, row_rejected, too_big, retry, key_renewal, out_of_time. A list's conflict has all
+            of its steps done again.
     """
 
     failures: tuple[Failure, ...]
@@ -187,6 +241,7 @@ async def apply(
     operations: Sequence[Operation],
     cache: Cache,
     table: TableReader,
+    memory: Memory,
     *,
     clock: Callable[[], float],
     deadline: float,
@@ -198,19 +253,45 @@ async def apply(
         operations: lowest sequence number first, one for each cache key.
         cache: Momento.
         table: where lists are rebuilt from.
+        memory: the lists that earlier batches wrote.
         clock: the time in seconds, from any start.
         deadline: when it is over, by that clock. No request starts that could end later.
         chance: gives a number from 0 to 1 by which a pause is shortened.
     """
-    run = _Run(cache, table, clock, deadline, chance)
-    waiting = iter(operations)
+    run = _Run(cache, table, memory, clock, deadline, chance)
+    groups = _grouped(operations, cache)
+    waiting = iter(groups)
     try:
         async with asyncio.TaskGroup() as workers:
-            for _ in range(min(len(operations), cache.pace.at_once(cache.request_seconds))):
+            for _ in range(min(len(groups), cache.pace.at_once(cache.request_seconds))):
                 workers.create_task(run.work(waiting))
     finally:
         run.stop()
     return Applied(tuple(run.failures), run.counts)
+
+
+def _grouped(operations: Iterable[Operation], cache: Cache) -> list[list[Operation]]:
+    """Put together what one request can do: the entries to be set, at the place of the first of them."""
+    most = cache.pace.at_once(cache.request_seconds) if cache.pace.limited else None
+    groups: list[list[Operation]] = []
+    sets: list[Operation] = []
+    size = 0
+    for operation in operations:
+        if not isinstance(operation, SetEntry) or not fits(operation.key, operation.value, cache):
+            groups.append([operation])
+            continue
+        added = len(operation.key) + len(operation.value)
+        if not sets or size + added > BATCH_BYTES or len(sets) == most:
+            sets, size = [], 0
+            groups.append(sets)
+        sets.append(operation)
+        size += added
+    return groups
+
+
+def fits(key: str, value: bytes, cache: Cache) -> bool:
+    """Tell whether Momento takes an entry."""
+    return len(key.encode()) + len(value) <= cache.max_item_bytes
 
 
 class _NewList(NamedTuple):
@@ -219,6 +300,7 @@ class _NewList(NamedTuple):
     counts_as: Literal["list_update", "list_cut", "too_big"]
     value: bytes
     ttl_seconds: int
+    rows: Mapping[str, Row] = {}
 
 
 class _Run:
@@ -228,6 +310,7 @@ class _Run:
         self,
         cache: Cache,
         table: TableReader,
+        memory: Memory,
         clock: Callable[[], float],
         deadline: float,
         chance: Callable[[], float],
@@ -238,6 +321,7 @@ class _Run:
         self._table = table
         self._clock = clock
         self._deadline = deadline
+        self._memory = memory
         self._chance = chance
         self._renewal: asyncio.Task[None] | None = None
 
@@ -246,24 +330,67 @@ class _Run:
         if self._renewal is not None:
             self._renewal.cancel()
 
-    async def work(self, waiting: Iterator[Operation]) -> None:
-        """Take operations until there are none left."""
-        for operation in waiting:
-            try:
-                await self._perform(operation)
-            except OutOfTimeError as error:
-                self.counts["out_of_time"] += 1
-                self.failures.append(Failure(operation, str(error)))
-            except (CacheError, lists.NotAListError, AttributeValueError) as error:
-                self.failures.append(Failure(operation, str(error)))
+    async def work(self, waiting: Iterator[list[Operation]]) -> None:
+        """Take groups of operations until there are none left."""
+        for group in waiting:
+            match group:
+                case [SetEntry(key=key, value=value), *_] if fits(key, value, self._cache):
+                    await self._set([each for each in group if isinstance(each, SetEntry)])
+                case [operation]:
+                    await self._attempt(operation)
+
+    async def _set(self, entries: Sequence[SetEntry], attempt: int = 1) -> None:
+        """Write entries by one request, and those that Momento may take the next time by two of half the size.
+
+        So all is written that Momento takes: a batch may be more than it takes at once, or hold what it never takes.
+        """
+        try:
+            answers = await self._try(lambda: self._cache.set_many(entries), len(entries))
+        except TransientError as error:
+            answers = [error] * len(entries)
+        except RefusedError as error:
+            if len(entries) > 1:
+                await self._set_halves(entries, attempt)
+            else:
+                self._fail(entries, error)
+            return
+        except (CacheError, OutOfTimeError) as error:
+            self._fail(entries, error)
+            return
+        self.counts["set"] += answers.count(None)
+        refused = [(entry, answer) for entry, answer in zip(entries, answers, strict=True) if answer is not None]
+        again = [entry for entry, answer in refused if isinstance(answer, TransientError)]
+        pause = self._pause(attempt)
+        if pause is None:
+            again = []
+        for entry, answer in refused:
+            if entry not in again:
+                self._fail([entry], answer)
+        if again and pause is not None:
+            self.counts["retry"] += 1
+            await asyncio.sleep(pause)
+            await self._set_halves(again, attempt + 1)
+
+    async def _set_halves(self, entries: Sequence[SetEntry], attempt: int) -> None:
+        half = (len(entries) + 1) // 2
+        for part in filter(None, (entries[:half], entries[half:])):
+            await self._set(part, attempt)
+
+    async def _attempt(self, operation: Operation) -> None:
+        try:
+            await self._perform(operation)
+        except (CacheError, OutOfTimeError, lists.NotAListError, AttributeValueError) as error:
+            self._fail([operation], error)
+
+    def _fail(self, operations: Sequence[Operation], error: Exception) -> None:
+        if isinstance(error, OutOfTimeError):
+            self.counts["out_of_time"] += len(operations)
+        self.failures += [Failure(operation, str(error)) for operation in operations]
 
     async def _perform(self, operation: Operation) -> None:
         match operation:
             case _ if len(operation.key.encode()) > self._cache.max_item_bytes:
                 self.counts["too_big"] += 1
-            case SetEntry(key=key, value=value, ttl_seconds=ttl_seconds) if self._fits(key, value):
-                await self._ask(lambda: self._cache.set(key, value, ttl_seconds))
-                self.counts["set"] += 1
             case SetEntry(key=key):
                 await self._ask(lambda: self._cache.delete(key))
                 self.counts["too_big"] += 1
@@ -274,25 +401,22 @@ class _Run:
                 while not await self._update(operation):
                     pass
 
-    def _fits(self, key: str, value: bytes) -> bool:
-        return len(key.encode()) + len(value) <= self._cache.max_item_bytes
-
     async def _update(self, update: UpdateList) -> bool:
         """Bring a list up to date, or tell by False that it has to be looked at again."""
-        entry = await self._ask(lambda: self._cache.get_with_hash(update.key))
-        if entry is not None and entry.value == lists.NULL:
-            return await self._leave_taken_away(update)
-        new = await self._new_list(update, entry)
+        stored = self._memory.recall(update.key)
+        if stored is None:
+            entry = await self._ask(lambda: self._cache.get_with_hash(update.key))
+            self.counts["list_read"] += 1
+            if entry is not None and entry.value == lists.NULL:
+                return await self._leave_taken_away(update)
+            if entry is not None:
+                stored = Remembered(entry.hash, lists.read(entry.value, update.definition), len(entry.value))
+        new = await self._new_list(update, stored)
         if new is None:
             self.counts["list_absent"] += 1
             return True
         # Written though it be the same: a list must not expire while the index may still lack what was done to it.
-        if entry is None:
-            stored = await self._ask(lambda: self._cache.set_if_absent(update.key, new.value, new.ttl_seconds))
-        else:
-            expected = entry.hash
-            stored = await self._ask(lambda: self._cache.set_if_hash(update.key, new.value, new.ttl_seconds, expected))
-        if not stored:
+        if not await self._store(update, new, stored):
             self.counts["list_conflict"] += 1
             await asyncio.sleep(self._chance() * CONFLICT_DELAY_SECONDS)
             return False
@@ -300,15 +424,24 @@ class _Run:
         # A list that was cut comes back at once, where it can.
         return new.counts_as != "list_cut" or update.condition is None
 
-    async def _new_list(self, update: UpdateList, entry: Entry | None) -> _NewList | None:
+    async def _store(self, update: UpdateList, new: _NewList, stored: Remembered | None) -> bool:
+        """Write a list over the state that it was made of. Tells whether that was still there."""
+        key, value, ttl_seconds = update.key, new.value, new.ttl_seconds
+        if stored is None:
+            return await self._ask(lambda: self._cache.set_if_absent(key, value, ttl_seconds))
+        hashed = await self._ask(lambda: self._cache.set_if_hash(key, value, ttl_seconds, stored.hash))
+        if hashed is not None and new.counts_as == "list_update":
+            self._memory.remember(key, Remembered(hashed, new.rows, len(value)))
+        return hashed is not None
+
+    async def _new_list(self, update: UpdateList, stored: Remembered | None) -> _NewList | None:
         """What a list has to become, None where it stays absent."""
         view = update.definition
-        if entry is None:
+        if stored is None:
             rows = await self._rebuilt(update)
             return None if rows is None else self._fitting(update, rows)
-        stored = lists.read(entry.value, view)
-        rows = lists.edited(stored, update.edits)
-        if lists.falls_short(stored, rows, view):
+        rows = lists.edited(stored.rows, update.edits)
+        if lists.falls_short(stored.rows, rows, view):
             # The table itself knows all that this list has seen. An index may lag, and is asked once it can not.
             rows = await self._rebuilt(update) if view.rebuild_from and view.rebuild_from.index_name is None else None
         if rows is None:
@@ -316,9 +449,10 @@ class _Run:
         return self._fitting(update, rows)
 
     def _fitting(self, update: UpdateList, rows: Mapping[str, Row]) -> _NewList:
-        value = lists.write(rows, update.definition)
-        if self._fits(update.key, value):
-            return _NewList("list_update", value, update.ttl_seconds)
+        rows = lists.cut(rows, update.definition)
+        value = lists.write(rows)
+        if fits(update.key, value, self._cache):
+            return _NewList("list_update", value, update.ttl_seconds, rows)
         return _NewList("too_big", lists.NULL, TAKEN_AWAY_SECONDS)
 
     async def _leave_taken_away(self, update: UpdateList) -> bool:
@@ -380,20 +514,26 @@ class _Run:
 
     async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:
         """Make a request, and again while Momento may answer the next time."""
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 1
+        while True:
             try:
-                return await self._try(request)
+                return await self._try(request, 1)
             except TransientError:
-                pause = self._chance() * min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
-                if attempt == ATTEMPTS or not self._allows(pause + self._cache.request_seconds):
+                pause = self._pause(attempt)
+                if pause is None:
                     raise
-                self.counts["retry"] += 1
-                await asyncio.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
+            self.counts["retry"] += 1
+            await asyncio.sleep(pause)
+            attempt += 1
 
-    async def _try(self, request: Callable[[], Awaitable[T]]) -> T:
+    def _pause(self, attempt: int) -> float | None:
+        """How long to wait after an attempt that failed, None where there is to be no other."""
+        pause = self._chance() * min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
+        return pause if attempt < ATTEMPTS and self._allows(pause + self._cache.request_seconds) else None
+
+    async def _try(self, request: Callable[[], Awaitable[T]], operations: int) -> T:
         """Make a request once its turn has come, and again with a new API key where the present one is not accepted."""
-        await self._turn()
+        await self._turn(operations)
         try:
             return await request()
         except UnauthenticatedError:
@@ -402,14 +542,14 @@ class _Run:
                 self.counts["key_renewal"] += 1
                 self._renewal = asyncio.create_task(self._cache.renew())
         await self._renewal
-        await self._turn()
+        await self._turn(operations)
         return await request()
 
-    async def _turn(self) -> None:
-        """Wait until a request may start. Every request of ours is one operation to Momento's quota."""
+    async def _turn(self, operations: int) -> None:
+        """Wait until a request may start that is so many operations to Momento's quota."""
         wait = self._cache.pace.wait(self._clock())
         self._require(wait + self._cache.request_seconds)
-        self._cache.pace.take(1, self._clock())
+        self._cache.pace.take(operations, self._clock())
         if wait:
             await asyncio.sleep(wait)
 

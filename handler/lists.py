@@ -72,9 +72,9 @@ def cut(rows: Mapping[str, Row], view: ListView) -> dict[str, Row]:
     return dict(_ordered(rows.items(), view)[: view.limit])
 
 
-def write(rows: Mapping[str, Row], view: ListView) -> bytes:
-    """Write rows as they are cached: in the view's order, cut at its limit."""
-    return msgspec.json.encode(list(cut(rows, view).values()))
+def write(rows: Mapping[str, Row]) -> bytes:
+    """Write rows as they are cached."""
+    return msgspec.json.encode(list(rows.values()))
 
 
 def _ordered(entries: Iterable[tuple[str, Row]], view: ListView) -> list[tuple[str, Row]]:

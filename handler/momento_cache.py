@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
@@ -15,8 +15,9 @@ from momento.retry import RetryableProps, RetryStrategy
 from momento_wire_types import cacheclient_pb2 as wire
 from momento_wire_types import cacheclient_pb2_grpc as wire_grpc
 
-from handler.cache import CacheError, Entry, Pace, TransientError, UnauthenticatedError
+from handler.cache import CacheError, Entry, Pace, RefusedError, TransientError, UnauthenticatedError
 from handler.settings import Momento
+from handler.views import SetEntry
 
 CONNECT_TIMEOUT = timedelta(seconds=5)
 
@@ -83,9 +84,27 @@ class MomentoCache:
             raise self._error(MomentoErrorCode.AUTHENTICATION_ERROR, "the secret still holds the same key")
         self._connections.append(await self._connected(api_key))
 
-    async def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
-        """Write a value."""
-        self._checked(await self._client.set(self._momento.cache_name, key, value, timedelta(seconds=ttl_seconds)))
+    async def set_many(self, entries: Sequence[SetEntry]) -> Sequence[CacheError | None]:
+        """Write values by one request. Tells of each why it was not written, None where it was."""
+        request = wire._SetBatchRequest(
+            items=[
+                wire._SetRequest(
+                    cache_key=each.key.encode(), cache_body=each.value, ttl_milliseconds=each.ttl_seconds * 1000
+                )
+                for each in entries
+            ]
+        )
+        # The SDK adds the key to requests with a single answer only.
+        metadata = grpc.aio.Metadata(
+            ("cache", self._momento.cache_name), ("authorization", self._connections[-1].credentials.auth_token)
+        )
+        try:
+            call = self._stub.SetBatch(request, metadata=metadata, timeout=self.request_seconds)
+            answers = [answer.result == wire.Ok async for answer in call]
+        except grpc.RpcError as error:
+            raise self._error_of(convert_error(error, Service.CACHE)) from error
+        answers += [False] * (len(entries) - len(answers))
+        return [None if written else TransientError("Momento did not write the entry") for written in answers]
 
     async def delete(self, key: str) -> None:
         """Take a value away."""
@@ -98,15 +117,17 @@ class MomentoCache:
             return None
         return Entry(response.found.value, response.found.hash)
 
-    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bool:
-        """Write a value where the present one has the expected hash. Tells whether it did."""
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
+        """Write a value where the present one has the expected hash. Gives the new hash, None where it did not."""
         request = wire._SetIfHashRequest(
             cache_key=key.encode(),
             cache_body=value,
             ttl_milliseconds=ttl_seconds * 1000,
             present_and_hash_equal={"hash_to_check": expected},
         )
-        return bool((await self._call(self._stub.SetIfHash, request)).WhichOneof("result") == "stored")
+        response = await self._call(self._stub.SetIfHash, request)
+        stored: bytes | None = response.stored.new_hash if response.WhichOneof("result") == "stored" else None
+        return stored
 
     async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> bool:
         """Write a value where there is none. Tells whether it did."""
@@ -134,7 +155,7 @@ class MomentoCache:
         except SdkException as error:
             raise self._error_of(error) from error
         # The SDK has neither compare-and-set by hash nor a TTL to read. Its channel adds the key, retries and headers.
-        return _Connection(api_key, client, client._data_clients[0]._build_stub())
+        return _Connection(api_key, credentials, client, client._data_clients[0]._build_stub())
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
@@ -181,12 +202,15 @@ class MomentoCache:
                 "momento.endpoint: Momento does not answer: check the endpoint and the function's way to it",
             ),
         }.get(code, "Momento failed")
-        kind = CacheError if too_large else _KINDS.get(code, CacheError)
+        kind = RefusedError if too_large else _KINDS.get(code, CacheError)
         return kind(f"{fix} ({': '.join(filter(None, (code.name, reason)))})")
 
 
 _KINDS: Mapping[MomentoErrorCode, type[CacheError]] = {
     MomentoErrorCode.AUTHENTICATION_ERROR: UnauthenticatedError,
+    MomentoErrorCode.INVALID_ARGUMENT_ERROR: RefusedError,
+    MomentoErrorCode.BAD_REQUEST_ERROR: RefusedError,
+    MomentoErrorCode.FAILED_PRECONDITION_ERROR: RefusedError,
     **dict.fromkeys(
         (*_UNREACHABLE, MomentoErrorCode.LIMIT_EXCEEDED_ERROR, MomentoErrorCode.INTERNAL_SERVER_ERROR), TransientError
     ),
@@ -195,6 +219,7 @@ _KINDS: Mapping[MomentoErrorCode, type[CacheError]] = {
 
 class _Connection(NamedTuple):
     api_key: str
+    credentials: CredentialProvider
     client: CacheClientAsync
     stub: wire_grpc.ScsStub
 

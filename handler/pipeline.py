@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from handler.cache import Cache, TableReader, apply
+from handler.cache import Cache, Memory, TableReader, apply
 from handler.changes import coalesce
 from handler.outcome import Outcome, report
 from handler.records import decode
@@ -18,6 +18,7 @@ async def process(
     settings: Settings,
     cache: Cache,
     table: TableReader,
+    memory: Memory,
     *,
     clock: Callable[[], float],
     deadline: float,
@@ -31,6 +32,7 @@ async def process(
         settings: the views.
         cache: Momento.
         table: where lists are rebuilt from.
+        memory: the lists that earlier batches wrote.
         clock: the time in seconds, from any start.
         deadline: when the batch has to be done, by that clock.
         now: seconds since the epoch, for the propagation delay.
@@ -44,5 +46,5 @@ async def process(
     if batch.changes:
         settings.check_identity([name for name, _, _ in batch.changes[0].item])
     planned = plan(coalesce(batch.changes), settings)
-    applied = await apply(planned.operations, cache, table, clock=clock, deadline=deadline, chance=chance)
+    applied = await apply(planned.operations, cache, table, memory, clock=clock, deadline=deadline, chance=chance)
     return report(batch, planned.rejections, applied, now())

@@ -1,7 +1,7 @@
 """Plan: what a batch's net changes mean for the cache, as the fewest operations that say it."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,9 +16,6 @@ Row = Mapping[str, Raw]
 
 Place = tuple[str, str]
 """Where a view shows an item: the cache key, and the row's member, which is "" for an item view."""
-
-State = tuple[int, Image | None]
-"""An item's image, None where it does not exist, behind the sequence number of the record that shows it."""
 
 
 class _Operation(Struct, frozen=True):
@@ -105,22 +102,29 @@ class _Draft(Struct):
 def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     """Plan the operations that bring every view up to the last image of every item.
 
-    Where one item leaves a key (or row) and another takes it, the last sequence number wins. An item that one view
-    can not show is rejected for that view alone. An item of which a view shows the same before, throughout and after
-    the batch is nothing to do, unless it was refreshed or `skip_unchanged` is off.
+    Where one item leaves a key (or row) and another takes it, the last sequence number wins. A record with an image
+    that a view can not show is rejected for that view alone, which goes on without the image. An item of which a view
+    shows the same before, throughout and after the batch is nothing to do, unless it was refreshed or `skip_unchanged`
+    is off.
     """
     drafts: dict[str, _Draft] = {}
     rejections: list[Rejection] = []
     for change in changes:
-        images = list(_images(change))
+        images = _images(change)
         skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image in images)
+        encoded: dict[int, Raw] = {}
         for name, view in settings.views.items():
-            try:
-                places = [place_of(view, image) for _, image in images]
-                if not (skips and _unchanged(view, images, places)):
-                    _draft(drafts, name, view, change.lowest, images, places)
-            except (AttributeValueError, KeyCollisionError) as error:
-                rejections.append(Rejection(change.lowest, str(error), item_hash(change.item), name))
+            seen = _seen(view, images)
+            if not (skips and _unchanged(view, seen.states)):
+                row = _last_row(seen, encoded)
+                try:
+                    _draft(drafts, name, view, change.lowest, seen.states, row)
+                except KeyCollisionError as error:
+                    seen.rejected[change.lowest] = str(error)
+            rejections += [
+                Rejection(sequence_number, reason, item_hash(change.item), name)
+                for sequence_number, reason in seen.rejected.items()
+            ]
     operations = sorted(
         (_operation(key, draft, settings) for key, draft in drafts.items()),
         key=lambda operation: operation.lowest,
@@ -162,7 +166,66 @@ def _shown(view: View, image: Image) -> Image:
     return {name: value for name, value in found if value is not None}
 
 
-def _unchanged(view: View, images: list[State], places: list[Place | None]) -> bool:
+class _State(NamedTuple):
+    """An item as one of its images shows it.
+
+    Attributes:
+        sequence_number: of the record that has the image.
+        image: None: the item does not exist.
+        place: where the view shows it; None: nowhere.
+        shown: what the view shows of it, not yet encoded; None: nothing.
+    """
+
+    sequence_number: int
+    image: Image | None
+    place: Place | None
+    shown: Image | None
+
+
+class _Seen(NamedTuple):
+    """What a view sees of an item's changes.
+
+    Attributes:
+        states: those that it can tell, oldest first.
+        rejected: sequence number to why the view can not show one of the record's images.
+    """
+
+    states: list[_State]
+    rejected: dict[int, str]
+
+
+def _seen(view: View, images: Iterable[tuple[int, Image | None]]) -> _Seen:
+    """Look at all of an item's images."""
+    seen = _Seen([], {})
+    for sequence_number, image in images:
+        try:
+            place = place_of(view, image)
+            shown = None if image is None or place is None else _shown(view, image)
+            seen.states.append(_State(sequence_number, image, place, shown))
+        except AttributeValueError as error:
+            seen.rejected[sequence_number] = str(error)
+    return seen
+
+
+def _last_row(seen: _Seen, encoded: dict[int, Raw]) -> Row | None:
+    """Encode the last state that can be, and leave out those after it; None: it is shown nowhere.
+
+    Args:
+        seen: the states.
+        encoded: identity of a value to what it was encoded as, for all views of the item.
+    """
+    while seen.states and (shown := seen.states[-1].shown) is not None:
+        try:
+            for value in shown.values():
+                if id(value) not in encoded:
+                    encoded[id(value)] = encode(value)
+            return {name: encoded[id(value)] for name, value in shown.items()}
+        except AttributeValueError as error:
+            seen.rejected[seen.states.pop().sequence_number] = str(error)
+    return None
+
+
+def _unchanged(view: View, states: list[_State]) -> bool:
     """Tell whether a view shows the same in all of an item's images.
 
     The first and the last are not enough: a list that was rebuilt meanwhile, or a write whose reply was lost, may have
@@ -171,39 +234,33 @@ def _unchanged(view: View, images: list[State], places: list[Place | None]) -> b
     """
     source = view.rebuild_from if isinstance(view, ListView) else None
     moves = () if source is None else source.index_key_attributes
-    if places[0] is None or moves is None:
+    if moves is None:
         return False
-    return _same(places) and _same(
-        image and (_shown(view, image), [image.get(name) for name in moves]) for _, image in images
+    return _same((each.place, each.shown) for each in states) and _same(
+        [each.image.get(name) for name in moves] for each in states if each.image is not None
     )
 
 
 def _same(values: Iterable[Any]) -> bool:
-    first, *others = values
+    first, *others = [*values] or [None]
     return all(other == first for other in others)
 
 
 def _draft(
-    drafts: dict[str, _Draft],
-    name: str,
-    view: View,
-    lowest: int,
-    images: list[State],
-    places: list[Place | None],
+    drafts: dict[str, _Draft], name: str, view: View, lowest: int, states: Sequence[_State], row: Row | None
 ) -> None:
-    """Add to the drafts what one item's changes mean for one view, or nothing if that can not be told."""
+    """Add to the drafts what one item's states mean for one view, of which the last is shown as a row."""
     writes: dict[Place, tuple[int, Row | None]] = {}
     conditions: dict[str, Mapping[str, AttributeValue] | None] = {}
     place: Place | None = None
-    for (sequence_number, image), now in zip(images, places, strict=True):
-        if image is not None and now is not None:
-            conditions[now[0]] = _condition(view, image)
-        if place is not None and place != now:
-            writes[place] = (sequence_number, None)
-        place = now
-    sequence_number, image = images[-1]
-    if image is not None and place is not None:
-        writes[place] = (sequence_number, row_of(view, image))
+    for state in states:
+        if state.image is not None and state.place is not None:
+            conditions[state.place[0]] = _condition(view, state.image)
+        if place is not None and place != state.place:
+            writes[place] = (state.sequence_number, None)
+        place = state.place
+    if place is not None:
+        writes[place] = (states[-1].sequence_number, row)
     for key, _ in writes:
         other = drafts.get(key)
         if other is not None and other.view != name:
@@ -214,14 +271,17 @@ def _draft(
             draft.writes[member] = write
 
 
-def _images(change: NetChange) -> Iterator[State]:
-    """Every state of the item.
+def _images(change: NetChange) -> list[tuple[int, Image | None]]:
+    """Every state of an item, behind the sequence number of the record that shows it.
 
-    A record's image before is the last one's image after, unless the record between was rejected.
+    A record's image before is the last one's image after, and looked at once, unless the record between was rejected.
     """
+    images: list[tuple[int, Image | None]] = []
     for each in change.changes:
-        yield each.sequence_number, each.before
-        yield each.sequence_number, each.after
+        if not images or each.before != images[-1][1]:
+            images.append((each.sequence_number, each.before))
+        images.append((each.sequence_number, each.after))
+    return images
 
 
 def _condition(view: View, image: Image) -> Mapping[str, AttributeValue] | None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from handler.cache import CacheError, Entry, Pace, Page
+from handler.cache import CacheError, Entry, Pace, Page, UnauthenticatedError
 from handler.settings import RebuildFrom
+from handler.views import SetEntry
 from local.momento.engine import DEFAULT_LIMITS, Condition, Engine, Limits, MomentoError, Relation
 
 CACHE = "pizza"
@@ -65,7 +66,8 @@ class EngineCache:
     Each request gives way to the others before it reads or writes, so that what runs at once does interleave.
 
     Attributes:
-        requests: the requests so far: name and key.
+        requests: the requests so far: name and key, for each entry of a batch.
+        batches: how many entries each batch had.
         most_under_way: the most requests that were under way at once.
         before: called with a request's name and key before it is carried out; may raise.
         after: the same, once it is carried out: the reply is lost.
@@ -81,6 +83,7 @@ class EngineCache:
         self.pace = Pace()
         self.engine.create_cache(CACHE)
         self.requests: list[tuple[str, str]] = []
+        self.batches: list[int] = []
         self.under_way = 0
         self.most_under_way = 0
         self.renewals = 0
@@ -101,8 +104,27 @@ class EngineCache:
     async def read(self, key: str) -> bytes | None:
         return await self._ask("get", key, lambda: self.get(key))
 
+    async def set_many(self, entries: Sequence[SetEntry]) -> Sequence[CacheError | None]:
+        self.batches.append(len(entries))
+        with self._counted():
+            await asyncio.sleep(0)
+            return [self._set_one(entry) for entry in entries]
+
+    def _set_one(self, entry: SetEntry) -> CacheError | None:
+        try:
+            self._carry_out("set", entry.key, lambda: self.store(entry.key, entry.value, entry.ttl_seconds))
+        except UnauthenticatedError:
+            raise
+        except CacheError as error:
+            return error
+        return None
+
+    def store(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        self.engine.set(CACHE, key.encode(), value, ttl_seconds * 1000)
+
     async def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
-        await self._ask("set", key, lambda: self.engine.set(CACHE, key.encode(), value, ttl_seconds * 1000))
+        """What the app's first handler does."""
+        await self._ask("set", key, lambda: self.store(key, value, ttl_seconds))
 
     async def delete(self, key: str) -> None:
         await self._ask("delete", key, lambda: self.engine.delete(CACHE, key.encode()))
@@ -111,14 +133,13 @@ class EngineCache:
         found = await self._ask("get_with_hash", key, lambda: self.engine.get_with_hash(CACHE, key.encode()))
         return None if found is None else Entry(found.value, found.hash)
 
-    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bool:
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
         condition = Condition(Relation.EQUAL, expected)
-        stored = await self._ask(
+        return await self._ask(
             "set_if_hash",
             key,
             lambda: self.engine.set_if_hash(CACHE, key.encode(), value, ttl_seconds * 1000, condition),
         )
-        return stored is not None
 
     async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> bool:
         return await self._ask(
@@ -138,15 +159,19 @@ class EngineCache:
     async def _ask(self, name: str, key: str, request: Callable[[], T]) -> T:
         with self._counted():
             await asyncio.sleep(0)
-            self.requests.append((name, key))
-            self.before(name, key)
-            try:
-                answer = request()
-            except MomentoError as error:
-                raise CacheError(str(error)) from error
-            self.after(name, key)
+            answer = self._carry_out(name, key, request)
             await asyncio.sleep(0)
             return answer
+
+    def _carry_out(self, name: str, key: str, request: Callable[[], T]) -> T:
+        self.requests.append((name, key))
+        self.before(name, key)
+        try:
+            answer = request()
+        except MomentoError as error:
+            raise CacheError(str(error)) from error
+        self.after(name, key)
+        return answer
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

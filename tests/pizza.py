@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from boto3.dynamodb.types import TypeDeserializer
 
 from handler.settings import Settings, parse
-from tests.doubles import EngineCache
 from tests.stream import Item
 
 DETAIL = {name: name for name in ("createdAt", "status", "numItems", "items", "lastUpdated")} | {"id": "pk"}
@@ -60,7 +59,20 @@ def order(number: int, **changes: Any) -> Item:
     } | changes
 
 
-async def seed_handler(event: dict[str, Any], cache: EngineCache) -> dict[str, Any] | None:
+class SeedCache(Protocol):
+    """What the handler that the app started with asks of Momento."""
+
+    async def read(self, key: str) -> bytes | None:
+        """Read a value, None where there is none."""
+
+    async def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        """Write a value."""
+
+    async def delete(self, key: str) -> None:
+        """Take a value away."""
+
+
+async def seed_handler(event: dict[str, Any], cache: SeedCache) -> dict[str, Any] | None:
     """The handler that the app started with, call by call, its faults included."""
     try:
         record = event["Records"][0]
@@ -73,7 +85,7 @@ async def seed_handler(event: dict[str, Any], cache: EngineCache) -> dict[str, A
     return None
 
 
-async def _seed_refresh(record: Item, cache: EngineCache) -> None:
+async def _seed_refresh(record: Item, cache: SeedCache) -> None:
     item = {name: record[source] for name, source in DETAIL.items() if source in record}
     await _seed_set(record["pk"], item, cache)
     await _seed_set(f"ADMIN-{record['pk']}", item | {"creator": record["creator"]}, cache)
@@ -82,14 +94,14 @@ async def _seed_refresh(record: Item, cache: EngineCache) -> None:
     await _seed_update_list(record["creator"], item, cache)
 
 
-async def _seed_remove(record: Item, cache: EngineCache) -> None:
+async def _seed_remove(record: Item, cache: SeedCache) -> None:
     await cache.delete(record["pk"])
     await cache.delete(f"ADMIN-{record['pk']}")
     await _seed_delete_from_list("allOrders", record["pk"], cache)
     await _seed_delete_from_list(record["creator"], record["pk"], cache)
 
 
-async def _seed_update_list(key: str, item: Item, cache: EngineCache) -> None:
+async def _seed_update_list(key: str, item: Item, cache: SeedCache) -> None:
     cached = await cache.read(key)
     rows = json.loads(cached) if cached else []
     rows.append(item)
@@ -97,14 +109,14 @@ async def _seed_update_list(key: str, item: Item, cache: EngineCache) -> None:
     _background.append(asyncio.create_task(_seed_set(key, rows, cache)))
 
 
-async def _seed_delete_from_list(key: str, order_id: str, cache: EngineCache) -> None:
+async def _seed_delete_from_list(key: str, order_id: str, cache: SeedCache) -> None:
     cached = await cache.read(key)
     if cached:
         rows = [row for row in json.loads(cached) if row["id"] != order_id]
         _background.append(asyncio.create_task(_seed_set(key, rows, cache)))
 
 
-async def _seed_set(key: str, value: Any, cache: EngineCache) -> None:
+async def _seed_set(key: str, value: Any, cache: SeedCache) -> None:
     await cache.set(key, json.dumps(value, default=int).encode(), 86_400)
 
 

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-opera
 
 import json
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -111,11 +112,14 @@ def _same(value: Any, other: Any) -> bool:
 
 
 def _of_text(name: str, text: str) -> Matches:
-    folded = text.casefold()
+    # EventBridge takes each letter of the rule in lower and in upper case, and folds nothing else: "straße" matches
+    # "STRASSE", but "strasse" does not match "straße".
+    # https://github.com/aws/event-ruler/blob/main/src/main/software/amazon/event/ruler/input/EqualsIgnoreCaseParser.java
+    either_case = "".join(f"(?:{re.escape(each.lower())}|{re.escape(each.upper())})" for each in text)
     tests: Mapping[str, Callable[[str], bool]] = {
         "prefix": lambda value: value.startswith(text),
         "suffix": lambda value: value.endswith(text),
-        "equals-ignore-case": lambda value: value.casefold() == folded,
+        "equals-ignore-case": lambda value: re.fullmatch(either_case, value) is not None,
     }
     return lambda value: isinstance(value, str) and tests[name](value)
 

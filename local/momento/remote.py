@@ -1,6 +1,6 @@
 """Steering a server in another process: faults, counters, accepted keys, over one gRPC method with JSON messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 import grpc
@@ -50,7 +50,39 @@ class Evict(msgspec.Struct, tag=True, frozen=True):
     key: bytes
 
 
-Command = AddFault | ClearFaults | ReadCounters | ClearCounters | RequireKeys | SetLatency | Evict
+class Fill(msgspec.Struct, tag=True, frozen=True):
+    """Let a cache hold these scalars and nothing else."""
+
+    cache: str
+    items: dict[str, bytes]
+    ttl_milliseconds: int
+
+
+class ReadItems(msgspec.Struct, tag=True, frozen=True):
+    """Give every scalar of a cache."""
+
+    cache: str
+
+
+class ReadCpuSeconds(msgspec.Struct, tag=True, frozen=True):
+    """Give the time for which the server has kept a processor busy."""
+
+
+Command = (
+    AddFault
+    | ClearFaults
+    | ReadCounters
+    | ClearCounters
+    | RequireKeys
+    | SetLatency
+    | Evict
+    | Fill
+    | ReadItems
+    | ReadCpuSeconds
+)
+
+# A cache's items come in one message.
+_OPTIONS = (("grpc.max_receive_message_length", -1),)
 
 
 class RemoteServer:
@@ -61,7 +93,7 @@ class RemoteServer:
     """
 
     def __init__(self, endpoint: str) -> None:
-        self._channel = grpc.insecure_channel(endpoint)
+        self._channel = grpc.insecure_channel(endpoint, _OPTIONS)
         self._call = self._channel.unary_unary(f"/{SERVICE}/{METHOD}", msgspec.json.encode, bytes)
 
     def __enter__(self) -> Self:
@@ -101,6 +133,18 @@ class RemoteServer:
     def evict(self, cache: str, key: bytes) -> None:
         """Drop an item as the service may at any time."""
         self._steer(Evict(cache, key))
+
+    def fill(self, cache: str, items: Mapping[str, bytes], ttl_seconds: int = 86_400) -> None:
+        """Let a cache hold these scalars, by key, and nothing else. Counts as no request."""
+        self._steer(Fill(cache, dict(items), ttl_seconds * 1000))
+
+    def items(self, cache: str) -> dict[str, bytes]:
+        """Give every scalar of a cache by its key. Counts as no request."""
+        return msgspec.json.decode(self._steer(ReadItems(cache)), type=dict[str, bytes])
+
+    def cpu_seconds(self) -> float:
+        """Give the time for which the server has kept a processor busy, all its threads together."""
+        return msgspec.json.decode(self._steer(ReadCpuSeconds()), type=float)
 
     def _steer(self, command: Command) -> bytes:
         answer: bytes = self._call(command, timeout=10)

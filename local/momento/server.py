@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -50,6 +50,7 @@ class MomentoServer:
         latency_ms: How long every request waits before it is carried out.
         port: The port on 127.0.0.1; 0: any free one.
         limits: The account's limits.
+        interceptors: gRPC's own, which see each request before it is counted or refused.
 
     Attributes:
         engine: The rules and the items. A test may read it, or write keys that no client writes at the same time.
@@ -68,7 +69,9 @@ class MomentoServer:
         latency_ms: int = 0,
         port: int = 0,
         limits: Limits = DEFAULT_LIMITS,
+        interceptors: "Sequence[grpc.aio.ServerInterceptor[bytes, bytes]]" = (),
     ) -> None:
+        self._interceptors = interceptors
         self.engine = Engine(lambda: time.monotonic_ns() // 1_000_000, limits)
         for cache in caches:
             self.engine.create_cache(cache)
@@ -90,7 +93,7 @@ class MomentoServer:
         Raises:
             RuntimeError: The port is taken.
         """
-        server = grpc.aio.server(options=_OPTIONS)
+        server = grpc.aio.server(options=_OPTIONS, interceptors=self._interceptors)
         for service, rpcs in wire.SERVICES.items():
             handlers = {name: self._handler(rpc) for name, rpc in rpcs.items()}
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
@@ -195,14 +198,14 @@ class MomentoServer:
         except MomentoError as error:
             await _abort(context, error.code, error.message, error.err)
 
-    def _obey(self, command: remote.Command) -> Counters | None:
+    def _obey(self, command: remote.Command) -> Counters | dict[str, bytes] | float | None:
         match command:
+            case remote.ReadCounters() | remote.ReadItems() | remote.ReadCpuSeconds():
+                return self._tell(command)
             case remote.AddFault(fault):
                 self.faults.add(fault)
             case remote.ClearFaults():
                 self.faults.clear()
-            case remote.ReadCounters():
-                return self.counters
             case remote.ClearCounters():
                 self.counters.clear()
             case remote.RequireKeys(keys):
@@ -211,7 +214,22 @@ class MomentoServer:
                 self.latency_ms = latency_ms
             case remote.Evict(cache, key):
                 self.engine.evict(cache, key)
+            case remote.Fill(cache, items, ttl_milliseconds):
+                self.engine.flush_cache(cache)
+                self.engine.set_batch(cache, [(key.encode(), value, ttl_milliseconds) for key, value in items.items()])
         return None
+
+    def _tell(
+        self, question: remote.ReadCounters | remote.ReadItems | remote.ReadCpuSeconds
+    ) -> Counters | dict[str, bytes] | float:
+        match question:
+            case remote.ReadCounters():
+                return self.counters
+            case remote.ReadItems(cache):
+                found = {key: self.engine.get(cache, key) for key in self.engine.keys(cache)}
+                return {key.decode(): value for key, value in found.items() if value is not None}
+            case remote.ReadCpuSeconds():
+                return time.process_time()
 
 
 def _metadata(context: Context) -> dict[str, str]:

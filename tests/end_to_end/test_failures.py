@@ -109,7 +109,7 @@ def test_a_table_that_a_list_can_not_be_rebuilt_from(app: Pizza, functions: Func
     assert app.read("no-table/order-2")["id"] == "order-2"
 
 
-@pytest.mark.parametrize("rpc", ["Set", "Delete", "GetWithHash", "SetIfHash"])
+@pytest.mark.parametrize("rpc", ["SetBatch", "Delete", "GetWithHash", "SetIfHash"])
 def test_a_failed_request_is_not_acknowledged_and_done_by_the_retry(
     app: Pizza, functions: Functions, healthy: str, faults: Any, rpc: str
 ) -> None:
@@ -119,15 +119,29 @@ def test_a_failed_request_is_not_acknowledged_and_done_by_the_retry(
     assert functions.call(healthy, stream.event()).retry_from == []
     stream.delete("order-11", "metadata")
     stream.put(order(12, creator=rpc, status="SUBMITTED"))
-    faults.add(Fault(rpc=rpc, code="RESOURCE_EXHAUSTED", times=1))
+    # The order's two entries are refused together, and then each alone.
+    faults.add(Fault(rpc=rpc, code="INVALID_ARGUMENT", times=3 if rpc == "SetBatch" else 1))
     failed = functions.call(healthy, stream.event(2))
     assert failed.retry_from
     assert set(failed.retry_from) < {sequence_number(record) for record in stream.records[2:]}
-    assert "Momento's limit is reached" in reasons(failed.log)
+    assert "Momento refuses the request" in reasons(failed.log)
     assert functions.call(healthy, stream.event(2)).retry_from == []
     assert app.read("healthy/order-11") is None
     assert app.read("healthy/order-12")["status"] == "SUBMITTED"
     assert [row["status"] for row in app.read(f"healthy/{rpc}")] == ["SUBMITTED"]
+
+
+def test_a_throttled_request_is_made_again_by_the_same_invocation(
+    app: Pizza, functions: Functions, healthy: str, faults: Any
+) -> None:
+    stream = Stream()
+    stream.put(order(15, creator="throttled"))
+    for rpc in ("SetBatch", "GetWithHash"):
+        faults.add(Fault(rpc=rpc, code="RESOURCE_EXHAUSTED", times=2))
+    answer = functions.call(healthy, stream.event())
+    assert answer.retry_from == []
+    assert batch_line(answer.log)["operations"]["retry"] == 4
+    assert app.read("healthy/order-15")["id"] == "order-15"
 
 
 def test_a_write_whose_answer_was_lost_is_made_once(
@@ -146,7 +160,7 @@ def test_a_write_whose_answer_was_lost_is_made_once(
 def test_momento_going_away_is_not_acknowledged(functions: Functions, healthy: str, faults: Any) -> None:
     stream = Stream()
     stream.put(order(31))
-    for rpc in ("Set", "GetWithHash"):
+    for rpc in ("SetBatch", "GetWithHash"):
         faults.add(Fault(rpc=rpc, code="UNAVAILABLE", times=None))
     answer = functions.call(healthy, stream.event())
     assert answer.retry_from == [sequence_number(stream.records[0])]

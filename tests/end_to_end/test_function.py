@@ -137,7 +137,7 @@ def test_a_batch_leaves_one_log_line_and_its_metrics_and_no_item(
 def test_failures_are_one_line_too_whatever_their_number(
     environment: dict[str, str], secret_arn: str, momento: MomentoServer, stream: Stream
 ) -> None:
-    momento.faults.add(Fault(rpc="Set", code="RESOURCE_EXHAUSTED", times=None))
+    momento.faults.add(Fault(rpc="SetBatch", code="RESOURCE_EXHAUSTED", times=None))
     ran = invoke(environment, secret_arn, momento.endpoint, (stream.event(), 30_000))
     assert answers(ran) == [{"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}]
     (log,) = lines(ran.stderr)
@@ -150,7 +150,7 @@ def test_the_time_left_is_taken_from_the_invocation(
 ) -> None:
     ran = invoke(environment, secret_arn, momento.endpoint, (stream.event(), 1_500))
     assert answers(ran) == [{"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}]
-    assert momento.counters["Set"].requests == 0
+    assert momento.counters["SetBatch"].requests == 0
 
 
 def test_a_cache_that_does_not_exist_is_named_and_nothing_acknowledged(

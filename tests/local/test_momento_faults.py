@@ -265,6 +265,23 @@ def test_a_server_elsewhere_is_steered_over_the_wire(
     assert server.latency_ms == 30
 
 
+def test_a_server_elsewhere_is_filled_and_read_as_a_whole(
+    server: MomentoServer, remote: RemoteServer, impatient: CacheClient
+) -> None:
+    impatient.set("pizza", "before", "v")
+    items = {"large": b"\x00" * 5_000_000, "kä": b"v"}
+    remote.fill("pizza", items)
+    assert remote.items("pizza") == items
+    assert isinstance(impatient.get("pizza", "before"), CacheGet.Miss)
+    assert {rpc: count.requests for rpc, count in remote.counters().items()} == {"Set": 1, "Get": 1}
+
+
+def test_a_server_elsewhere_tells_the_time_for_which_it_was_busy(remote: RemoteServer, impatient: CacheClient) -> None:
+    began = remote.cpu_seconds()
+    impatient.set("pizza", "k", "v" * 1_000_000)
+    assert remote.cpu_seconds() > began
+
+
 def test_a_server_elsewhere_says_what_it_does_not_understand(server: MomentoServer, remote: RemoteServer) -> None:
     with pytest.raises(grpc.RpcError, match="cache_not_found|doesn't exist"):
         remote.evict("burger", b"k")

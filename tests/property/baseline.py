@@ -24,7 +24,7 @@ class Seed:
     """The first handler. What it does to views that are not looked at is left out, so that each fault shows alone."""
 
     async def __call__(self, event: dict[str, Any], views: Any, cache: Any, table: Any, **time: Any) -> Any:
-        await pizza.seed_handler(event, _Watched(cache, views.views))  # type: ignore[arg-type]  # what it uses of it
+        await pizza.seed_handler(event, _Watched(cache, views.views))
         return {"batchItemFailures": []}
 
 

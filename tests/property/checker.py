@@ -13,6 +13,8 @@ from tests.property.model import Model, Row
 from tests.property.table import Key, Record
 from tests.stream import Item
 
+REFRESH = "_cache_refresh"
+
 
 class DivergenceError(AssertionError):
     """The cache is not what it is promised to be."""
@@ -56,8 +58,9 @@ class Checker:
         """Take note of a write to the table."""
         self._records[record.number] = record
         before, after = self._rows(record.before), self._rows(record.after)
+        refreshed = (record.before or {}).get(REFRESH) != (record.after or {}).get(REFRESH)
         for place in [*before, *after]:
-            if before.get(place) != after.get(place):
+            if refreshed or before.get(place) != after.get(place):
                 self._changed[place[0]] = self._clock()
         for (key, _), row in after.items():
             self._ever[key][row.text] = row
@@ -79,14 +82,18 @@ class Checker:
             failed = [int(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
             self._acknowledged.update(number for number in numbers if number < min(failed, default=number + 1))
 
-    def discarded(self, number: int) -> None:
+    def discarded(self, number: int, *, untried: bool) -> None:
         """Take note that a record was given up.
 
         In a batch that was handled with nothing wrong but what it holds itself, the other items have to be right.
+
+        Args:
+            number: the record's.
+            untried: not after a last attempt, but for its age. What came before it may have been tried again since.
         """
         record = self._records[number]
         self._discarded.add(number)
-        if record.poisoned or not self._handled_cleanly.get(number, False):
+        if untried or record.poisoned or not self._handled_cleanly.get(number, False):
             self._excuse([*self._rows(record.before), *self._rows(record.after)])
 
     def lost(self, key: str) -> None:

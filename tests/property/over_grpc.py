@@ -23,7 +23,7 @@ SPEED = 100
 """How many seconds pass in one."""
 
 RPCS: Mapping[str, str] = {
-    "set": "Set",
+    "set_many": "SetBatch",
     "delete": "Delete",
     "get_with_hash": "GetWithHash",
     "set_if_hash": "SetIfHash",
@@ -98,8 +98,10 @@ class _Watched:
         attribute = getattr(self._world.momento, name)
         return functools.partial(self._ask, name, attribute) if name in RPCS else attribute
 
-    async def _ask(self, name: str, request: Callable[..., Awaitable[Any]], key: str, *arguments: Any) -> Any:
+    async def _ask(self, name: str, request: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         world = self._world
+        keys = [each.key for each in arguments[0]] if name == "set_many" else [arguments[0]]
+        key = keys[0]
         fault = world.next_fault(REQUEST_FAULTS)
         if fault is not None:
             world.fired[fault] += 1
@@ -112,10 +114,10 @@ class _Watched:
             world.fired[Fault.OUTAGE] += 1
             world.server.faults.add(ServerFault(rpc=RPCS[name], key=key, code="UNAVAILABLE"))
         try:
-            answer = await request(key, *arguments)
+            answer = await request(*arguments)
         finally:
-            if name in WRITES:
-                world.checker.stored(key)
+            for written in keys if name in ("set_many", *WRITES) else ():
+                world.checker.stored(written)
         if fault is Fault.CRASH_AFTER:
             await self._crash()
         return answer

@@ -1,6 +1,8 @@
 """A table, its stream, Lambda and Momento on one seeded scheduler in virtual time, with whatever can go wrong."""
 
 import asyncio
+import contextlib
+import functools
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +13,9 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from handler.cache import Cache as CacheSeam
-from handler.cache import CacheError, Pace, Page, TableReader, TransientError, UnauthenticatedError
+from handler.cache import CacheError, Pace, Page, RefusedError, TableReader, TransientError, UnauthenticatedError
 from handler.settings import RebuildFrom, Settings
+from handler.views import SetEntry
 from local.event_source import Checkpoints, EventSourceMapping, FunctionError, Poller
 from local.momento.engine import Engine, Limits, MomentoError
 from tests import pizza
@@ -47,6 +50,7 @@ class Fault(StrEnum):
     UNAUTHENTICATED = "API key not accepted"
     CRASH_BEFORE = "crash before a request"
     CRASH_AFTER = "crash after a request"
+    PARTLY_REFUSED = "entry of a batch refused, others written"
     QUERY_FAILED = "query failed"
     OUT_OF_TIME = "invocation killed when its time was up"
     RESPONSE_LOST = "batch handled, answer lost"
@@ -130,7 +134,7 @@ class Setup:
 
 @dataclass(slots=True)
 class _Flight:
-    """A request under way."""
+    """A request under way, or one entry of it."""
 
     name: str
     key: str
@@ -214,39 +218,68 @@ class _SimulatedCache(EngineCache):
         self._world = world
         self._invocation = invocation
 
+    async def set_many(self, entries: Sequence[SetEntry]) -> Sequence[CacheError | None]:
+        flights = [
+            _Flight("set", each.key, functools.partial(self.store, each.key, each.value, each.ttl_seconds))
+            for each in entries
+        ]
+        return await self._fly(flights, self._store_all)
+
+    def _store_all(self, flights: Sequence[_Flight]) -> Sequence[CacheError | None]:
+        refused = self._world.next_fault((Fault.PARTLY_REFUSED,))
+        answers: list[CacheError | None] = []
+        for position, flight in enumerate(flights):
+            if refused and position % 2:
+                self._world.fired[Fault.PARTLY_REFUSED] += 1
+                answers.append(TransientError(Fault.PARTLY_REFUSED))
+                continue
+            try:
+                self._world.carry_out(flight)
+                answers.append(None)
+            except CacheError as error:
+                answers.append(error)
+        return answers
+
     async def _ask(self, name: str, key: str, request: Callable[[], T]) -> T:
+        answer: T = await self._fly([_Flight(name, key, request)], lambda flights: self._world.carry_out(flights[0]))
+        return answer
+
+    async def _fly(self, flights: Sequence[_Flight], land: Callable[[Sequence[_Flight]], T]) -> T:
         world = self._world
-        flight = _Flight(name, key, request)
-        self._invocation.flights.append(flight)
+        self._invocation.flights += flights
         try:
             fault = world.next_fault(REQUEST_FAULTS)
             await asyncio.sleep(world.latency())
             if world.clock() < world.outage_until:
                 world.fired[Fault.OUTAGE] += 1
                 raise TransientError("outage")
-            await self._fail(fault, flight)
-            answer: T = world.carry_out(flight)
+            if fault is not None:
+                await self._fail(fault, flights)
+            answer = land(flights)
             await asyncio.sleep(world.latency())
             return answer
         finally:
-            self._invocation.flights.remove(flight)
+            for flight in flights:
+                self._invocation.flights.remove(flight)
 
-    async def _fail(self, fault: Fault | None, flight: _Flight) -> None:
-        if fault is None:
-            return
+    async def _fail(self, fault: Fault, flights: Sequence[_Flight]) -> None:
         self._world.fired[fault] += 1
         if fault in (Fault.CRASH_AFTER, Fault.TIMEOUT_APPLIED, Fault.REPLY_LOST):
-            self._world.carry_out(flight)
+            for flight in flights:
+                with contextlib.suppress(CacheError):  # an entry too large, which is not carried out
+                    self._world.carry_out(flight)
         match fault:
             case Fault.CRASH_BEFORE | Fault.CRASH_AFTER:
-                flight.carried_out = True
+                for flight in flights:
+                    flight.carried_out = True
                 self._invocation.kill()
                 await asyncio.Event().wait()
             case Fault.TIMEOUT | Fault.TIMEOUT_APPLIED:
-                flight.carried_out = True
+                for flight in flights:
+                    flight.carried_out = True
                 await asyncio.sleep(self.request_seconds)
             case Fault.REFUSED:
-                raise CacheError(fault)
+                raise RefusedError(fault)
             case Fault.UNAUTHENTICATED:
                 raise UnauthenticatedError(fault)
         raise TransientError(fault)
@@ -262,7 +295,8 @@ class _IndexedTable:
 
     async def query(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
         world = self._world
-        await asyncio.sleep(world.latency())
+        # A query is slower than Momento, which leaves time for the index to change from page to page.
+        await asyncio.sleep(5 * world.latency())
         if world.next_fault((Fault.QUERY_FAILED,)):
             world.fired[Fault.QUERY_FAILED] += 1
             raise CacheError("query failed")
@@ -292,9 +326,10 @@ class _Destination:
         self._world = world
 
     async def send(self, message: dict[str, Any]) -> None:
+        untried = message["requestContext"]["condition"] != "RetryAttemptsExhausted"
         for record in msgspec.json.decode(message["payload"])["Records"]:
             self._world.fired[Fault.DISCARDED] += 1
-            self._world.checker.discarded(int(record["dynamodb"]["SequenceNumber"]))
+            self._world.checker.discarded(int(record["dynamodb"]["SequenceNumber"]), untried=untried)
 
 
 class _Function:

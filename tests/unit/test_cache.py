@@ -6,10 +6,24 @@ from typing import Any
 
 import pytest
 
-from handler.cache import ATTEMPTS, CONCURRENCY, Applied, CacheError, Pace, TransientError, UnauthenticatedError, apply
+from handler.cache import (
+    ATTEMPTS,
+    BATCH_BYTES,
+    CONCURRENCY,
+    REMEMBERED_BYTES,
+    Applied,
+    CacheError,
+    Memory,
+    Pace,
+    RefusedError,
+    Remembered,
+    TransientError,
+    UnauthenticatedError,
+    apply,
+)
 from handler.changes import coalesce
 from handler.records import decode
-from handler.views import Operation, plan
+from handler.views import Operation, SetEntry, plan
 from local.momento.engine import Limits
 from tests import doubles
 from tests.doubles import EngineCache, MemoryTable
@@ -26,12 +40,17 @@ def operations(stream: Stream, views: dict[str, Any] = VIEWS) -> Sequence[Operat
 
 
 def run(
-    operations: Sequence[Operation], cache: EngineCache, table: MemoryTable | None = None, seconds: float = 60
+    operations: Sequence[Operation],
+    cache: EngineCache,
+    table: MemoryTable | None = None,
+    seconds: float = 60,
+    memory: Memory | None = None,
 ) -> Applied:
     applying = apply(
         operations,
         cache,
         table or MemoryTable(),
+        memory or Memory(),
         clock=cache.clock,
         deadline=cache.clock() + seconds,
         chance=lambda: 1.0,
@@ -290,9 +309,137 @@ def test_operations_start_in_order_and_at_most_so_many_at_once(cache: EngineCach
     stream = Stream()
     for number in range(100):
         stream.put(order(number))
+        stream.delete(f"order-{number}", "metadata")
     run(operations(stream, {"order": VIEWS["order"]}), cache)
-    assert cache.requests == [("set", f"order-{number}") for number in range(100)]
+    assert cache.requests == [("delete", f"order-{number}") for number in range(100)]
     assert cache.most_under_way == CONCURRENCY
+
+
+def test_entries_are_set_together_at_the_place_of_the_first(cache: EngineCache) -> None:
+    stream = Stream()
+    stream.put(order(0))
+    stream.delete("order-0", "metadata")
+    for number in range(1, 101):
+        stream.put(order(number))
+    run(operations(stream, {"order": VIEWS["order"]}), cache)
+    assert cache.batches == [100]
+    assert [name for name, _ in cache.requests].index("set") <= 1
+
+
+def test_a_batch_holds_no_more_than_its_bytes_but_one_entry_at_least(cache: EngineCache) -> None:
+    stream = Stream()
+    for number, size in enumerate((BATCH_BYTES, 10, BATCH_BYTES // 2, BATCH_BYTES // 2, 10)):
+        stream.put(order(number, items=["x" * size]))
+    run(operations(stream, {"order": VIEWS["order"]}), cache)
+    assert cache.batches == [1, 2, 2]
+
+
+def test_of_a_batch_that_is_written_in_part_only_the_rest_is_tried_again(cache: EngineCache) -> None:
+    stream = Stream()
+    for number in range(8):
+        stream.put(order(number))
+    refused = {f"order-{number}" for number in range(5)}
+
+    def once(name: str, key: str) -> None:
+        if key in refused:
+            refused.remove(key)
+            raise TransientError("throttled")
+
+    cache.before = once
+    applied = run(operations(stream, {"order": VIEWS["order"]}), cache)
+    assert applied.failures == ()
+    assert applied.counts == {"set": 8, "retry": 1}
+    assert cache.batches == [8, 3, 2]
+
+
+def test_a_batch_that_momento_does_not_take_is_halved_until_it_does(cache: EngineCache) -> None:
+    stream = Stream()
+    for number in range(32):
+        stream.put(order(number))
+
+    class Throttled(EngineCache):
+        async def set_many(self, entries: Sequence[SetEntry]) -> Sequence[CacheError | None]:
+            if len(entries) > 5:
+                self.batches.append(len(entries))
+                raise TransientError("more at once than Momento takes in a second")
+            return await super().set_many(entries)
+
+    throttled = Throttled()
+    applied = run(operations(stream, {"order": VIEWS["order"]}), throttled)
+    assert applied.failures == ()
+    assert throttled.batches[:4] == [32, 16, 8, 4]
+    assert applied.counts["set"] == 32
+
+
+def test_an_entry_that_has_its_whole_batch_refused_fails_alone() -> None:
+    class Picky(EngineCache):
+        async def set_many(self, entries: Sequence[SetEntry]) -> Sequence[CacheError | None]:
+            if any(entry.key == "order-3" for entry in entries):
+                raise RefusedError("one of these")
+            return await super().set_many(entries)
+
+    stream = Stream()
+    for number in range(8):
+        stream.put(order(number))
+    picky = Picky()
+    applied = run(operations(stream, {"order": VIEWS["order"]}), picky)
+    assert [failure.operation.key for failure in applied.failures] == ["order-3"]
+    assert picky.keys() == [f"order-{number}" for number in range(8) if number != 3]
+    assert picky.batches == [2, 1, 4]
+    assert "retry" not in applied.counts
+
+
+def test_what_can_not_be_written_of_a_batch_fails_alone(cache: EngineCache) -> None:
+    stream = Stream()
+    for number in range(8):
+        stream.put(order(number))
+
+    def refuse_one(name: str, key: str) -> None:
+        if key == "order-3":
+            raise CacheError("refused")
+
+    cache.before = refuse_one
+    applied = run(operations(stream, {"order": VIEWS["order"]}), cache)
+    assert [failure.operation.key for failure in applied.failures] == ["order-3"]
+    assert cache.batches == [8]
+
+
+def test_a_list_written_before_is_not_read_again(cache: EngineCache, stream: Stream) -> None:
+    memory = Memory()
+    cache.put("all-orders", b"[]")
+    run(operations(stream, ALL_ORDERS), cache, memory=memory)
+    stream.put(order(2))
+    applied = run(operations(stream, ALL_ORDERS), cache, memory=memory)
+    assert [name for name, _ in cache.requests] == ["get_with_hash", "set_if_hash", "set_if_hash"]
+    assert rows(cache, "all-orders") == ["order-2", "order-1"]
+    assert "list_read" not in applied.counts
+
+
+@pytest.mark.parametrize("meanwhile", [b'[{"id":"order-9","createdAt":"2027"}]', b"null", None])
+def test_a_list_that_somebody_else_changed_is_read_though_it_was_written_before(
+    cache: EngineCache, stream: Stream, meanwhile: bytes | None
+) -> None:
+    memory = Memory()
+    cache.put("all-orders", b"[]")
+    run(operations(stream, ALL_ORDERS), cache, memory=memory)
+    if meanwhile is None:
+        cache.engine.evict(doubles.CACHE, b"all-orders")
+    else:
+        cache.put("all-orders", meanwhile)
+    stream.put(order(2))
+    run(operations(stream, ALL_ORDERS), cache, MemoryTable([image(order(8)), image(order(2))]), memory=memory)
+    expected = {b"null": None, None: ["order-8", "order-2", "order-1"]}.get(
+        meanwhile, ["order-9", "order-2", "order-1"]
+    )
+    assert cache.get("all-orders") == b"null" if expected is None else rows(cache, "all-orders") == expected
+
+
+def test_what_is_remembered_of_lists_has_a_bound() -> None:
+    memory = Memory()
+    for number in range(5):
+        memory.remember(f"list-{number}", Remembered(b"hash", {}, REMEMBERED_BYTES // 3))
+    assert [memory.recall(f"list-{number}") is not None for number in range(5)] == [False, False, True, True, True]
+    assert memory.recall("list-4") is None
 
 
 def test_nothing_starts_that_the_time_left_can_not_finish(cache: EngineCache) -> None:
@@ -404,6 +551,7 @@ def test_a_pause_is_cut_short_by_chance(cache: EngineCache, stream: Stream) -> N
         operations(stream, {"order": VIEWS["order"]}),
         cache,
         MemoryTable(),
+        Memory(),
         clock=cache.clock,
         deadline=cache.clock() + 60,
         chance=lambda: 0.25,
@@ -440,6 +588,7 @@ def test_no_second_holds_more_operations_than_it_may_from_batch_to_batch(cache: 
     stream = Stream()
     for number in range(15):
         stream.put(order(number))
+        stream.delete(f"order-{number}", "metadata")
     for _ in range(2):
         run(operations(stream, {"order": VIEWS["order"]}), cache)
     assert [round(later - earlier, 6) for earlier, later in itertools.pairwise(started)] == [0.1] * 29
@@ -560,7 +709,7 @@ def test_a_cut_list_that_loses_a_row_is_taken_away_where_it_can_not_be_rebuilt(c
     cut_at_two(cache)
     applied = run(operations(removal(3), FIRST_TWO), cache)
     assert cache.get("all-orders") == b"null"
-    assert applied.counts == {"list_cut": 1}
+    assert applied.counts == {"list_read": 1, "list_cut": 1}
     assert not applied.failures
     cache.clock.now += 5
     assert cache.get("all-orders") is None
@@ -573,7 +722,7 @@ def test_a_cut_list_that_loses_a_row_is_rebuilt_once_the_index_can_not_lag(cache
     applied = run(operations(removal(3), FIRST_TWO_OF_INDEX), cache, table)
     assert rows(cache, "all-orders") == ["order-2", "order-1"]
     assert cache.clock() - started == pytest.approx(5)
-    assert applied.counts == {"list_cut": 1, "list_rebuild": 1, "list_update": 1}
+    assert applied.counts == {"list_read": 3, "list_cut": 1, "list_rebuild": 1, "list_update": 1}
 
 
 def test_a_cut_list_that_time_does_not_allow_to_rebuild_is_away_and_its_records_come_again(cache: EngineCache) -> None:
@@ -595,7 +744,7 @@ def test_a_cut_list_of_the_table_itself_is_rebuilt_at_once(cache: EngineCache) -
     assert [row["createdAt"] for row in json.loads(cache.get("p") or b"")] == [order(n)["createdAt"] for n in (2, 1)]
     assert table.queries == [(None, {"pk": {"S": "p"}})]
     assert cache.clock() == started
-    assert applied.counts == {"list_rebuild": 1, "list_update": 1}
+    assert applied.counts == {"list_read": 1, "list_rebuild": 1, "list_update": 1}
 
 
 def only_the_last(stream: Stream) -> Stream:

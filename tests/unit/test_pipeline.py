@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from handler.cache import CacheError
+from handler.cache import CacheError, Memory
 from handler.outcome import LOGGED_FAILURES, Outcome
 from handler.pipeline import process
 from handler.settings import SettingsError
@@ -21,6 +21,7 @@ def handled(stream: Stream, cache: EngineCache, views: dict[str, Any] = ORDER, *
             settings(views, **others),
             cache,
             MemoryTable(),
+            Memory(),
             clock=cache.clock,
             deadline=cache.clock() + 60,
             now=lambda: 1_700_000_107.5,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handler.cache import Memory
 from handler.outcome import Outcome
 from handler.pipeline import process
 from handler.records import item_hash
@@ -40,7 +41,9 @@ def thing(name: str, version: int) -> dict[str, Any]:
 def process_all(records: list[Record], cache: EngineCache) -> Outcome:
     deadline = cache.clock() + 60
     settings = pizza.settings(VIEWS)
-    return asyncio.run(process(batch(records), settings, cache, MemoryTable(), clock=cache.clock, deadline=deadline))
+    return asyncio.run(
+        process(batch(records), settings, cache, MemoryTable(), Memory(), clock=cache.clock, deadline=deadline)
+    )
 
 
 class World:
@@ -184,17 +187,27 @@ def test_an_items_records_before_and_after_a_poison_one_are_applied_where_that_w
     assert world.version("b") == (4, [4])
 
 
-def test_an_items_records_wait_with_a_poison_one_in_the_view_that_can_not_read_it() -> None:
+def test_a_view_that_can_not_read_one_image_of_a_record_goes_on_without_that_image() -> None:
     world = World()
     stream = Stream()
     for version in (1, 2, 3):
         stream.put(thing("b", version))
     POISONS["a wrong key before"](stream.records[2])
     outcome = process_all([*stream.records[1:], world.records[2]], world.cache)
-    # What the view lacks begins with the item's first record: from there it is retried.
-    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[1])}]}
-    assert world.version("b") == (3, [1])
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[2])}]}
+    assert world.version("b") == (3, [3])
     assert world.version("c") == (2, [2])
+
+
+def test_what_came_before_a_poison_image_is_done_and_acknowledged() -> None:
+    world = World()
+    stream = Stream()
+    for version in (1, 2, 3):
+        stream.put(thing("b", version))
+    stream.records[2]["dynamodb"]["NewImage"]["only the whole item shows it"] = {"X": "poison"}
+    outcome = process_all(stream.records[1:], world.cache)
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[2])}]}
+    assert world.version("b") == (2, [3])
 
 
 def test_a_batch_of_nothing_but_poison_is_retried_from_its_first_record_and_raises_nothing() -> None:

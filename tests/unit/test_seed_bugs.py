@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handler.cache import CacheError
+from handler.cache import CacheError, Memory
 from handler.pipeline import process
 from tests.doubles import EngineCache, MemoryTable
 from tests.pizza import order, seed_handler, settings
@@ -50,7 +50,7 @@ class Ours(System):
     async def _handle(self, event: dict[str, Any]) -> dict[str, Any]:
         table = MemoryTable([image(item) for item in self.stream.items.values()])
         clock = self.cache.clock
-        outcome = await process(event, settings(), self.cache, table, clock=clock, deadline=clock() + 60)
+        outcome = await process(event, settings(), self.cache, table, Memory(), clock=clock, deadline=clock() + 60)
         return dict(outcome.response)
 
 
@@ -146,7 +146,8 @@ async def an_order_inserted_and_deleted_is_gone(system: System) -> None:
 async def independent_writes_are_under_way_at_once(system: System) -> None:
     system.stream.put(order(1))
     await system.handle(system.stream.event())
-    assert system.cache.most_under_way >= 4
+    # Two lists are read while the two entries are set: by one request, or by two.
+    assert system.cache.most_under_way >= 3
 
 
 SCENARIOS: list[Callable[[System], Awaitable[None]]] = [

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from handler.cache import Memory
 from handler.outcome import Outcome
 from handler.pipeline import process
 from tests.doubles import EngineCache, MemoryTable
@@ -30,7 +31,13 @@ class Reader:
     def follow(self, *records: dict[str, Any]) -> Outcome:
         deadline = self.cache.clock() + 60
         work = process(
-            batch(records), self.settings, self.cache, MemoryTable(), clock=self.cache.clock, deadline=deadline
+            batch(records),
+            self.settings,
+            self.cache,
+            MemoryTable(),
+            Memory(),
+            clock=self.cache.clock,
+            deadline=deadline,
         )
         return asyncio.run(work)
 

@@ -12,7 +12,13 @@ import pytest
 from handler.cache import CacheError, TransientError, UnauthenticatedError
 from handler.momento_cache import CONNECT_TIMEOUT, MomentoCache, credentials_of
 from handler.settings import Momento
+from handler.views import SetEntry
 from local.momento import Fault, MomentoServer
+
+
+def an_entry(key: str, value: bytes, ttl_seconds: int = 600) -> SetEntry:
+    return SetEntry("view", key, 1, value, ttl_seconds)
+
 
 Use = Callable[[MomentoCache], Awaitable[Any]]
 
@@ -58,7 +64,7 @@ def use(server: MomentoServer, use: Use, key: StoredKey | None = None, cache_nam
 
 def test_what_is_set_is_read_with_its_hash_and_deleted(server: MomentoServer) -> None:
     async def walk(cache: MomentoCache) -> list[Any]:
-        await cache.set("kä", b"\x00value", 600)
+        await cache.set_many([an_entry("kä", b"\x00value")])
         entry = await cache.get_with_hash("kä")
         remaining = await cache.remaining_ttl("kä")
         await cache.delete("kä")
@@ -72,10 +78,10 @@ def test_a_value_is_written_only_over_the_hash_that_was_read(server: MomentoServ
         stored = [await cache.set_if_absent("k", b"1", 600), await cache.set_if_absent("k", b"2", 600)]
         entry = await cache.get_with_hash("k")
         assert entry is not None
-        stored.append(await cache.set_if_hash("k", b"3", 600, entry.hash))
-        stored.append(await cache.set_if_hash("k", b"4", 600, entry.hash))
+        stored.append(await cache.set_if_hash("k", b"3", 600, entry.hash) is not None)
+        stored.append(await cache.set_if_hash("k", b"4", 600, entry.hash) is not None)
         await cache.delete("k")
-        stored.append(await cache.set_if_hash("k", b"5", 600, entry.hash))
+        stored.append(await cache.set_if_hash("k", b"5", 600, entry.hash) is not None)
         return stored
 
     assert use(server, walk) == [True, False, True, False, False]
@@ -107,11 +113,11 @@ def test_requests_do_not_grow_with_those_before_them(server: MomentoServer) -> N
 
 
 def test_no_request_takes_longer_than_it_says(server: MomentoServer) -> None:
-    for rpc in ("Set", "GetWithHash"):
+    for rpc in ("SetBatch", "GetWithHash"):
         server.faults.add(Fault(rpc=rpc, silent=True, times=None))
 
     async def walk(cache: MomentoCache) -> None:
-        for request in (cache.set("k", b"v", 600), cache.get_with_hash("k")):
+        for request in (cache.set_many([an_entry("k", b"v")]), cache.get_with_hash("k")):
             with pytest.raises(CacheError, match="TIMEOUT_ERROR"):
                 await asyncio.wait_for(request, cache.request_seconds + REPORT_SECONDS)
         assert cache.request_seconds < 5
@@ -126,7 +132,7 @@ def test_an_absent_value_has_no_time_left(server: MomentoServer) -> None:
 @pytest.mark.parametrize(
     "request_of",
     [
-        lambda cache: cache.set("k", b"v", 600),
+        lambda cache: cache.set_many([an_entry("k", b"v")]),
         lambda cache: cache.delete("k"),
         lambda cache: cache.get_with_hash("k"),
         lambda cache: cache.set_if_hash("k", b"v", 600, b"hash"),
@@ -179,18 +185,18 @@ def test_an_error_is_raised_and_says_what_to_fix(server: MomentoServer, code: st
 def test_what_may_succeed_the_next_time_is_told_apart_and_nothing_is_asked_twice(
     server: MomentoServer, code: str, err: str | None, transient: bool
 ) -> None:
-    for rpc in ("Set", "SetIfHash", "SetIfNotExists"):
+    for rpc in ("SetBatch", "SetIfHash", "SetIfNotExists"):
         server.faults.add(Fault(rpc=rpc, code=code, err=err, times=None))
     for request_of in (
-        lambda cache: cache.set("k", b"v", 600),
+        lambda cache: cache.set_many([an_entry("k", b"v")]),
         lambda cache: cache.set_if_hash("k", b"v", 600, b"hash"),
         lambda cache: cache.set_if_absent("k", b"v", 600),
     ):
         with pytest.raises(CacheError) as caught:
             use(server, request_of)
         assert isinstance(caught.value, TransientError) is transient
-    assert {name: server.counters[name].requests for name in ("Set", "SetIfHash", "SetIfNotExists")} == {
-        "Set": 1,
+    assert {name: server.counters[name].requests for name in ("SetBatch", "SetIfHash", "SetIfNotExists")} == {
+        "SetBatch": 1,
         "SetIfHash": 1,
         "SetIfNotExists": 1,
     }
@@ -198,18 +204,18 @@ def test_what_may_succeed_the_next_time_is_told_apart_and_nothing_is_asked_twice
 
 def test_an_entry_larger_than_the_account_allows_is_named(server: MomentoServer) -> None:
     with pytest.raises(CacheError, match=r"momento\.max_item_bytes: .*item_size_limit_exceeded"):
-        use(server, lambda cache: cache.set("k", b"v" * 5_000_200, 600))
+        use(server, lambda cache: cache.set_many([an_entry("k", b"v" * 5_000_200)]))
 
 
 def test_a_key_that_momento_does_not_accept_is_told_apart(server: MomentoServer) -> None:
     with pytest.raises(UnauthenticatedError, match="momento.secret_arn: Momento does not accept the API key"):
-        use(server, lambda cache: cache.set("k", b"v", 600), StoredKey("bad"))
+        use(server, lambda cache: cache.set_many([an_entry("k", b"v")]), StoredKey("bad"))
 
 
 def test_a_renewed_key_is_used_from_then_on(server: MomentoServer) -> None:
     async def walk(cache: MomentoCache) -> None:
         await cache.renew()
-        await cache.set("k", b"v", 600)
+        await cache.set_many([an_entry("k", b"v")])
         await cache.get_with_hash("k")
 
     use(server, walk, StoredKey("bad", "good"))
@@ -232,7 +238,7 @@ def test_a_renewal_that_fails_leaves_the_next_one_a_chance(server: MomentoServer
         with pytest.raises(CacheError, match="can not be read"):
             await cache.renew()
         await cache.renew()
-        await cache.set("k", b"v", 600)
+        await cache.set_many([an_entry("k", b"v")])
 
     use(server, walk, Failing("bad", "down", "good"))
 
@@ -251,7 +257,7 @@ def test_requests_go_on_while_a_key_is_fetched(server: MomentoServer) -> None:
 
     async def walk(cache: MomentoCache) -> None:
         renewal = asyncio.create_task(cache.renew())
-        await cache.set("k", b"v", 600)
+        await cache.set_many([an_entry("k", b"v")])
         await cache.delete("k")
         assert not renewal.done()
         key.fetched.set()
@@ -263,10 +269,10 @@ def test_requests_go_on_while_a_key_is_fetched(server: MomentoServer) -> None:
 
 def test_requests_under_way_outlive_a_renewal(server: MomentoServer) -> None:
     server.required_keys = frozenset()
-    server.faults.add(Fault(rpc="Set", delay_ms=300))
+    server.faults.add(Fault(rpc="SetBatch", delay_ms=300))
 
     async def walk(cache: MomentoCache) -> None:
-        slow = asyncio.create_task(cache.set("k", b"v", 600))
+        slow = asyncio.create_task(cache.set_many([an_entry("k", b"v")]))
         await asyncio.sleep(0.1)
         await cache.renew()
         await slow
@@ -279,7 +285,7 @@ def test_an_endpoint_where_nothing_listens_is_named() -> None:
     with MomentoServer() as server:
         pass
     with pytest.raises(CacheError, match="momento.endpoint: Momento does not answer"):
-        use(server, lambda cache: cache.set("k", b"v", 600))
+        use(server, lambda cache: cache.set_many([an_entry("k", b"v")]))
 
 
 def b64(content: str) -> str:
@@ -328,3 +334,10 @@ def test_a_secret_that_holds_no_fitting_key_is_named_and_not_shown(endpoint: str
 )
 def test_the_endpoint_is_the_keys_own_or_the_one_named(endpoint: str | None, key: str, host: str) -> None:
     assert credentials_of(key, endpoint).cache_endpoint == host
+
+
+def test_a_batch_is_written_by_one_request_with_the_key(server: MomentoServer) -> None:
+    many = [an_entry(f"k{number}", b"v") for number in range(500)]
+    assert use(server, lambda cache: cache.set_many(many)) == [None] * 500
+    assert server.engine.get("pizza", b"k499") == b"v"
+    assert (server.counters["SetBatch"].requests, server.counters["SetBatch"].operations) == (1, 500)

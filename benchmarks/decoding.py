@@ -1,0 +1,95 @@
+"""Images turned into the JSON that the views want: ours, boto3's way, and Powertools'."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools.shared.dynamodb_deserializer import TypeDeserializer as PowertoolsDeserializer
+from boto3.dynamodb.types import TypeDeserializer as Boto3Deserializer
+
+from benchmarks import seed
+from benchmarks.results import Decoding, Spread
+from benchmarks.workload import Workload, image
+from handler.views import row_of
+from tests import pizza
+
+IMAGES = 300
+
+Image = Mapping[str, Any]
+
+Decoder = Callable[[Image], list[bytes]]
+"""An image as the four views show it: the order's entry, the admin's, and its row in each list."""
+
+_VIEWS = tuple(pizza.settings().views.values())
+
+
+def ours(image: Image) -> list[bytes]:
+    """By the handler."""
+    return [msgspec.json.encode(row_of(view, image)) for view in _VIEWS]
+
+
+def through_values(deserialize: Callable[[Any], Any]) -> Decoder:
+    """By a deserializer to Python's values, and from these by json."""
+
+    def decode(image: Image) -> list[bytes]:
+        order = {name: deserialize(value) for name, value in image.items()}
+        detail, row = seed.detail(order), seed.row(order)
+        shown = (detail, detail | {"creator": order["creator"]}, row, row)
+        return [seed.dumped(each).encode() for each in shown]
+
+    return decode
+
+
+DECODERS: Mapping[str, Decoder] = {
+    "ours": ours,
+    "boto3_json": through_values(Boto3Deserializer().deserialize),
+    "powertools_json": through_values(PowertoolsDeserializer().deserialize),
+}
+
+
+class DecodingRace:
+    """The three, over the same images.
+
+    Args:
+        workload: whose orders these are.
+
+    Raises:
+        RuntimeError: they do not give the same.
+    """
+
+    def __init__(self, workload: Workload) -> None:
+        self._images = [image(order) for order in workload.orders(workload.scale.records)[:IMAGES]]
+        self._megabytes = sum(len(msgspec.json.encode(each)) for each in self._images) / 1e6
+        self._rates: dict[str, list[float]] = {name: [] for name in DECODERS}
+        for each in self._images:
+            check_alike([decode(each) for decode in DECODERS.values()])
+
+    def measure(self) -> None:
+        """Run all once more."""
+        for name, decode in DECODERS.items():
+            began = time.thread_time()
+            for each in self._images:
+                decode(each)
+            self._rates[name].append(self._megabytes / (time.thread_time() - began))
+
+    def result(self) -> Decoding:
+        """What all runs came to."""
+        rates = self._rates
+        return Decoding(
+            **{name: Spread.of(each) for name, each in rates.items()},
+            vs_boto3_json=Spread.of_ratios(rates["ours"], rates["boto3_json"]),
+            vs_powertools_json=Spread.of_ratios(rates["ours"], rates["powertools_json"]),
+        )
+
+
+def check_alike(decoded: Sequence[list[bytes]]) -> None:
+    """Check that all gave the same JSON, the order of its fields aside.
+
+    Raises:
+        RuntimeError: they did not.
+    """
+    first, *others = ([json.loads(each) for each in views] for views in decoded)
+    if any(other != first for other in others):
+        raise RuntimeError("the decoders do not give the same JSON: there is nothing to compare")
