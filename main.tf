@@ -1,75 +1,29 @@
-# A change travels down this file: table, stream, event source mapping, function. What stays undone goes to the queue.
+# A change travels down these files, and within each from top to bottom:
+#
+#   table.tf      the DynamoDB table and its stream
+#   main.tf       the event source mapping that reads the stream, the function that it invokes, the function's log
+#   failures.tf   where the records go that were given up
+#   iam.tf        what the function may do
+#   settings.tf   what the function is told
+#   package.tf    the function's code
+#   alarms.tf, dashboard.tf   what tells an operator
+#
+# What each of them may be like is in variables.tf. Views are checked in modules/view.
 
-locals {
-  # A stream's ARN is its table's, then /stream/ and a time.
-  stream_arn = var.table == null ? var.stream_arn : aws_dynamodb_table.this[0].stream_arn
-  table_arn  = var.table == null ? split("/stream/", var.stream_arn)[0] : aws_dynamodb_table.this[0].arn
-  table_name = var.table == null ? split("/", var.stream_arn)[1] : coalesce(var.table.name, var.name)
-}
-
-resource "aws_dynamodb_table" "this" {
-  count = var.table == null ? 0 : 1
-
-  name                        = local.table_name
-  billing_mode                = "PAY_PER_REQUEST"
-  hash_key                    = var.table.hash_key.name
-  range_key                   = one(var.table.range_key[*].name)
-  stream_enabled              = true
-  stream_view_type            = "NEW_AND_OLD_IMAGES"
-  deletion_protection_enabled = var.table.deletion_protection_enabled
-  tags                        = var.tags
-
-  dynamic "attribute" {
-    for_each = { for key in local.keys : key.name => key.type... }
-
-    content {
-      name = attribute.key
-      type = attribute.value[0]
-    }
-  }
-
-  dynamic "global_secondary_index" {
-    for_each = var.table.global_secondary_indexes
-
-    content {
-      name               = global_secondary_index.key
-      hash_key           = global_secondary_index.value.hash_key.name
-      range_key          = one(global_secondary_index.value.range_key[*].name)
-      projection_type    = global_secondary_index.value.projection_type
-      non_key_attributes = global_secondary_index.value.projection_type == "INCLUDE" ? global_secondary_index.value.non_key_attributes : null
-    }
-  }
-
-  dynamic "ttl" {
-    for_each = var.table.ttl_attribute[*]
-
-    content {
-      attribute_name = ttl.value
-      enabled        = true
-    }
-  }
-
-  point_in_time_recovery {
-    enabled = true
-  }
-
-  server_side_encryption {
-    enabled = true
-  }
-}
-
-# By their `where`, the views say which records need not come: only of a table that the module makes is the key known.
+# By their `where`, the views say which records need not come.
 module "filters" {
   source = "./modules/filters"
 
-  hash_key        = one(var.table[*].hash_key)
+  hash_key        = local.hash_key
   wheres          = [for view in values(var.views) : view.where]
   filter_patterns = var.filter_patterns
 }
 
 resource "aws_lambda_event_source_mapping" "this" {
+  count = var.create ? 1 : 0
+
   event_source_arn                   = local.stream_arn
-  function_name                      = aws_lambda_function.this.arn
+  function_name                      = coalesce(one(aws_lambda_alias.live[*].arn), aws_lambda_function.this[0].arn)
   enabled                            = var.enabled
   batch_size                         = var.batch_size
   starting_position                  = var.starting_position
@@ -83,7 +37,7 @@ resource "aws_lambda_event_source_mapping" "this" {
 
   destination_config {
     on_failure {
-      destination_arn = aws_sqs_queue.failures.arn
+      destination_arn = local.failure_destination.arn
     }
   }
 
@@ -101,30 +55,55 @@ resource "aws_lambda_event_source_mapping" "this" {
     }
   }
 
-  # Lambda checks that the role may read the stream and write to the queue, and needs both for as long as it reads.
+  # Lambda checks that the role may read the stream and write to the destination, and needs both for as long as it reads.
   depends_on = [aws_iam_role_policy.this]
 }
 
 resource "aws_lambda_function" "this" {
-  function_name = var.name
-  description   = "Keeps the Momento cache ${var.momento.cache_name} true to the DynamoDB table ${local.table_name}"
-  role          = aws_iam_role.this.arn
-  filename      = local.package_path
-  handler       = "handler.function.handler"
-  runtime       = var.runtime
-  architectures = [var.architecture]
-  memory_size   = var.memory_size
-  timeout       = var.timeout
-  tags          = var.tags
+  count = var.create ? 1 : 0
+
+  function_name                  = var.name
+  description                    = coalesce(var.description, "Keeps the Momento cache ${var.momento.cache_name} true to the DynamoDB table ${local.table_name}")
+  role                           = local.role_arn
+  filename                       = local.package_path
+  code_signing_config_arn        = var.code_signing_config_arn
+  handler                        = "handler.function.handler"
+  runtime                        = var.runtime
+  architectures                  = [var.architecture]
+  layers                         = var.layers
+  memory_size                    = var.memory_size
+  timeout                        = var.timeout
+  reserved_concurrent_executions = var.reserved_concurrent_executions
+  publish                        = var.provisioned_concurrent_executions > 0
+  kms_key_arn                    = var.environment_kms_key_arn
+  tags                           = var.tags
 
   environment {
     variables = local.environment
   }
 
+  ephemeral_storage {
+    size = var.ephemeral_storage_size
+  }
+
+  tracing_config {
+    mode = var.tracing_mode
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc_config[*]
+
+    content {
+      subnet_ids                  = vpc_config.value.subnet_ids
+      security_group_ids          = vpc_config.value.security_group_ids
+      ipv6_allowed_for_dual_stack = vpc_config.value.ipv6_allowed_for_dual_stack
+    }
+  }
+
   # Powertools writes JSON lines and metrics by itself: with Lambda's own JSON format they would be wrapped in it.
   logging_config {
     log_format = "Text"
-    log_group  = aws_cloudwatch_log_group.this.name
+    log_group  = aws_cloudwatch_log_group.this[0].name
   }
 
   # The function starts by reading its secret, so the role comes first.
@@ -133,41 +112,41 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     precondition {
       condition     = length(local.environment_of_views) <= 4096
-      error_message = "views do not fit into the 4 KB that Lambda allows a function's environment (${length(local.environment_of_views)} bytes, compressed): shorten fields and where, or keep some views by a second module block on the same stream."
+      error_message = "views and environment_variables do not fit into the 4 KB that Lambda allows a function's environment (${length(local.environment_of_views)} bytes, views compressed): shorten fields and where, or keep some views by a second module block on the same stream."
     }
 
     precondition {
       condition     = length(jsonencode(local.environment)) <= 4096
-      error_message = "views and momento do not fit into the 4 KB that Lambda allows a function's environment (${length(jsonencode(local.environment))} bytes, compressed): shorten views' fields and where, or keep some views by a second module block on the same stream."
+      error_message = "views, momento and environment_variables do not fit into the 4 KB that Lambda allows a function's environment (${length(jsonencode(local.environment))} bytes, compressed): shorten views' fields and where, or keep some views by a second module block on the same stream."
     }
   }
 }
 
-# Lambda would make the group itself, to be kept for ever and not to be destroyed.
-resource "aws_cloudwatch_log_group" "this" {
-  name              = "/aws/lambda/${var.name}"
-  retention_in_days = var.log_retention_in_days
-  tags              = var.tags
+# What is kept started is a published version, never the function as it happens to be.
+resource "aws_lambda_alias" "live" {
+  count = var.create && var.provisioned_concurrent_executions > 0 ? 1 : 0
+
+  name             = "live"
+  description      = "The version that the event source mapping invokes"
+  function_name    = aws_lambda_function.this[0].function_name
+  function_version = aws_lambda_function.this[0].version
 }
 
-# Names the records that are given up, not their content: which shard, from which sequence number to which.
-resource "aws_sqs_queue" "failures" {
-  name                      = "${var.name}-failures"
-  message_retention_seconds = 1209600 # 14 days, the longest there is
-  sqs_managed_sse_enabled   = true
-  tags                      = var.tags
+resource "aws_lambda_provisioned_concurrency_config" "live" {
+  count = var.create && var.provisioned_concurrent_executions > 0 ? 1 : 0
 
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid       = "OnlyEncryptedTransport"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "sqs:*"
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-      # The queue's own ARN, which differs from the log group's by what is replaced. The queue has its policy from the
-      # start; a resource of its own for it would take the provider another half a minute.
-      Resource = replace(aws_cloudwatch_log_group.this.arn, "/:logs:([^:]*:[^:]*):.*/", ":sqs:$1:${var.name}-failures")
-    }]
-  })
+  function_name                     = aws_lambda_alias.live[0].function_name
+  qualifier                         = aws_lambda_alias.live[0].name
+  provisioned_concurrent_executions = var.provisioned_concurrent_executions
+}
+
+# Lambda would make the group itself, to be kept for ever and not to be destroyed.
+resource "aws_cloudwatch_log_group" "this" {
+  count = var.create ? 1 : 0
+
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention_in_days
+  log_group_class   = var.log_group_class
+  kms_key_id        = var.log_kms_key_arn
+  tags              = var.tags
 }

@@ -143,14 +143,14 @@ def verify(package: Path, code_sha256: str) -> None:
     if not package.exists():
         raise PackageError(
             f"{package} is not here: it was built in another checkout. Build it here too, with "
-            "`terraform apply -replace='…terraform_data.package'`."
+            "`terraform apply -replace='…terraform_data.package[0]'`."
         )
     built = base64.b64encode(hashlib.sha256(package.read_bytes()).digest()).decode()
     if built != code_sha256:
         raise PackageError(
             f"The function runs other code ({code_sha256}) than {package} ({built}): an earlier upload failed. "
-            "Have both made anew, with `terraform apply -replace='…terraform_data.package' "
-            "-replace='…aws_lambda_function.this'`."
+            "Have both made anew, with `terraform apply -replace='…terraform_data.package[0]' "
+            "-replace='…aws_lambda_function.this[0]'`."
         )
 
 

@@ -14,6 +14,8 @@ locals {
 }
 
 resource "terraform_data" "package" {
+  count = var.create ? 1 : 0
+
   # The name is here because a function that gets another is made anew, which takes the file: a checkout that did not
   # build it would destroy the function first and then fail to make it.
   triggers_replace = [local.package_path, var.name]
@@ -27,10 +29,12 @@ resource "terraform_data" "package" {
 # The provider takes a failed upload for done: its next plan would be empty, while the old code runs. With this, it is
 # not, until the function has the code. (A check block could not: it would read the file before it is there.)
 resource "terraform_data" "deployed" {
+  count = var.create ? 1 : 0
+
   triggers_replace = [local.package_path, var.name]
 
   provisioner "local-exec" {
-    interpreter = [var.python_command, "${path.module}/package.py", "verify", "--code-sha256", aws_lambda_function.this.code_sha256]
+    interpreter = [var.python_command, "${path.module}/package.py", "verify", "--code-sha256", aws_lambda_function.this[0].code_sha256]
     command     = local.package_path
   }
 }

@@ -1,19 +1,56 @@
 # What the function is told, and what the views are checked against.
 
 locals {
-  # Every key of the table and of its indexes.
+  views = var.create ? var.views : {}
+
+  # Every key of the table that the module makes, and of its indexes.
   keys = var.table == null ? [] : flatten([
     var.table.hash_key, var.table.range_key[*],
     [for index in values(var.table.global_secondary_indexes) : [index.hash_key, index.range_key[*]]],
+    values(var.table.local_secondary_indexes)[*].range_key,
   ])
 
-  key_attributes = var.table == null ? null : concat([var.table.hash_key.name], var.table.range_key[*].name)
+  # Its indexes of both kinds, as far as they are alike.
+  secondary_indexes = var.table == null ? {} : merge(
+    { for name, index in var.table.global_secondary_indexes : name => {
+      key_attributes     = concat([index.hash_key.name], index.range_key[*].name)
+      projection_type    = index.projection_type
+      non_key_attributes = index.non_key_attributes
+    } },
+    { for name, index in var.table.local_secondary_indexes : name => {
+      key_attributes     = [var.table.hash_key.name, index.range_key.name]
+      projection_type    = index.projection_type
+      non_key_attributes = index.non_key_attributes
+    } },
+  )
 
-  indexes = var.table == null ? null : {
-    for name, index in var.table.global_secondary_indexes : name => {
-      key_attributes = concat([index.hash_key.name], index.range_key[*].name)
+  # The same of a table that exists.
+  existing_indexes = merge(flatten([for table in data.aws_dynamodb_table.existing : [
+    { for index in table.global_secondary_index : index.name => {
+      key_attributes     = compact([index.hash_key, index.range_key])
+      projection_type    = index.projection_type
+      non_key_attributes = index.non_key_attributes
+    } },
+    { for index in table.local_secondary_index : index.name => {
+      key_attributes     = [table.hash_key, index.range_key]
+      projection_type    = index.projection_type
+      non_key_attributes = index.non_key_attributes
+    } },
+  ]])...)
+
+  hash_key = var.table != null ? var.table.hash_key : one([
+    for table in data.aws_dynamodb_table.existing : { name = table.hash_key, type = one([for key in table.attribute : key.type if key.name == table.hash_key]) }
+  ])
+
+  key_attributes = var.table != null ? concat([var.table.hash_key.name], var.table.range_key[*].name) : flatten([
+    for table in data.aws_dynamodb_table.existing : compact([table.hash_key, table.range_key])
+  ])
+
+  indexes = {
+    for name, index in var.table != null ? local.secondary_indexes : local.existing_indexes : name => {
+      key_attributes = index.key_attributes
       attributes = index.projection_type == "ALL" ? null : distinct(concat(
-        local.key_attributes, [index.hash_key.name], index.range_key[*].name, index.non_key_attributes
+        local.key_attributes, index.key_attributes, index.non_key_attributes
       ))
     }
   }
@@ -21,7 +58,7 @@ locals {
 
 module "view" {
   source   = "./modules/view"
-  for_each = var.views
+  for_each = local.views
 
   name          = each.key
   kind          = each.value.kind
@@ -36,7 +73,7 @@ module "view" {
   limit         = each.value.limit
   index_name    = one(each.value.rebuild_from[*].index_name)
   key_condition = one(each.value.rebuild_from[*].key_condition)
-  table         = var.table == null ? null : { key_attributes = local.key_attributes, indexes = local.indexes }
+  table         = { key_attributes = local.key_attributes, indexes = local.indexes }
 }
 
 locals {
@@ -50,10 +87,7 @@ locals {
   }
 
   settings = {
-    table = merge(
-      { name = local.table_name },
-      local.key_attributes == null ? {} : { key_attributes = local.key_attributes }
-    )
+    table          = { name = local.table_name, key_attributes = local.key_attributes }
     momento        = { for attribute, value in local.momento : attribute => value if value != null }
     key_prefix     = var.key_prefix
     ttl_seconds    = var.ttl_seconds
@@ -61,13 +95,16 @@ locals {
     views          = { for name, view in module.view : name => view.settings }
   }
 
+  # What handler/outcome.py measures is found here, under the dimension service.
+  metrics_namespace = "DynamoDBMomentoCache"
+
   # Compressed, because Lambda allows 4 KB in all.
-  environment = {
+  environment = merge(var.environment_variables, {
     SETTINGS                     = base64gzip(jsonencode(local.settings))
     POWERTOOLS_SERVICE_NAME      = var.name
-    POWERTOOLS_METRICS_NAMESPACE = "DynamoDBMomentoCache"
+    POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_LOG_LEVEL         = var.log_level
-  }
+  })
 
   # As much of the environment as is known before the secret and the stream exist: what is too big already fails the plan.
   environment_of_views = jsonencode(merge(local.environment, {

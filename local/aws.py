@@ -1,4 +1,4 @@
-"""The AWS services that the module uses, on one machine: ministack, and moto for CloudWatch."""
+"""The AWS services that the module uses, on one machine: ministack, and moto for two of them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ REGION = "us-east-1"
 
 _SECRET_ACCESS_KEY = "local"  # noqa: S105 - none is checked here, but every client wants one
 _MINISTACK = Path(__file__).with_name("ministack_server.py")
+_MOTO = Path(__file__).with_name("moto_server.py")
+
+# Service to the variable that names its endpoint alone.
+_SERVED_BY_MOTO = {
+    "cloudwatch": "AWS_ENDPOINT_URL_CLOUDWATCH",
+    "application-autoscaling": "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING",
+}
 
 # What AWS installs beside every Python function: boto3 and what it imports.
 _LAMBDA_RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
@@ -34,8 +41,9 @@ class AwsStack:
     """DynamoDB, Lambda, SQS, Secrets Manager, IAM, CloudWatch and the rest, empty, until the block ends.
 
     Two processes on free ports of 127.0.0.1. ministack serves everything but CloudWatch, whose alarms it does not
-    read back as they were written; moto does. Functions run in children of ministack, on an interpreter that has
-    boto3 and nothing else to import, as on AWS: what a function needs has to be in its package.
+    read back as they were written, and Application Auto Scaling, which it has not; moto does. Functions run in children
+    of ministack, on an interpreter that has boto3 and nothing else to import, as on AWS: what a function needs has to
+    be in its package.
     """
 
     environment: Mapping[str, str]
@@ -48,7 +56,7 @@ class AwsStack:
                 stack.enter_context(tempfile.TemporaryDirectory(prefix="aws-", ignore_cleanup_errors=True))
             )
             ports = free_ports(2)
-            endpoint, cloudwatch_endpoint = (f"http://{HOST}:{port}" for port in ports)
+            endpoint, moto_endpoint = (f"http://{HOST}:{port}" for port in ports)
             servers = [
                 Server(
                     "ministack",
@@ -69,7 +77,7 @@ class AwsStack:
                 ),
                 Server(
                     "moto",
-                    [sys.executable, "-I", "-m", "moto.server", "-H", HOST, "-p", str(ports[1])],
+                    [sys.executable, "-I", str(_MOTO), "-H", HOST, "-p", str(ports[1])],
                     ports[1],
                     directory,
                 ),
@@ -81,7 +89,7 @@ class AwsStack:
                 server.wait_until_ready()
             self.environment = {
                 "AWS_ENDPOINT_URL": endpoint,
-                "AWS_ENDPOINT_URL_CLOUDWATCH": cloudwatch_endpoint,
+                **dict.fromkeys(_SERVED_BY_MOTO.values(), moto_endpoint),
                 "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
                 "AWS_SECRET_ACCESS_KEY": _SECRET_ACCESS_KEY,
                 "AWS_REGION": REGION,
@@ -121,7 +129,7 @@ class AwsStack:
         return resource(service, self._endpoint_url(service))
 
     def _endpoint_url(self, service: str) -> str:
-        return self.environment["AWS_ENDPOINT_URL_CLOUDWATCH" if service == "cloudwatch" else "AWS_ENDPOINT_URL"]
+        return self.environment[_SERVED_BY_MOTO.get(service, "AWS_ENDPOINT_URL")]
 
 
 def client(service: str, endpoint_url: str, config: Config | None = None) -> Any:

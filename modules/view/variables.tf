@@ -209,7 +209,7 @@ variable "index_name" {
 
   validation {
     condition     = var.index_name == null || var.table == null ? true : contains(keys(var.table.indexes), var.index_name)
-    error_message = "views.${var.name}.rebuild_from.index_name must be one of table.global_secondary_indexes (${join(", ", keys(try(var.table.indexes, {})))}), or be left out to query the table itself."
+    error_message = "views.${var.name}.rebuild_from.index_name must be one of the table's indexes (${join(", ", keys(try(var.table.indexes, {})))}), or be left out to query the table itself."
   }
 
   validation {

@@ -32,9 +32,9 @@ def test_new_code_is_an_update_in_place_and_destroy_leaves_nothing() -> None:
         source.write_text(f"{source.read_text()}\n# changed\n")
         plan = app.terraform.plan()
         assert re.findall(r"# module\.pizza_cache\.(\S+) (.+)", str(plan)) == [
-            ("aws_lambda_function.this", "will be updated in-place"),
-            ("terraform_data.deployed", "must be replaced"),
-            ("terraform_data.package", "must be replaced"),
+            ("aws_lambda_function.this[0]", "will be updated in-place"),
+            ("terraform_data.deployed[0]", "must be replaced"),
+            ("terraform_data.package[0]", "must be replaced"),
         ]
         app.terraform.apply()
         app.outputs = app.terraform.outputs()
@@ -45,7 +45,7 @@ def test_new_code_is_an_update_in_place_and_destroy_leaves_nothing() -> None:
         finally:
             app.package.unlink()
         assert app.terraform.plan() is None
-        assert len(resources(app)) == 7
+        assert len(resources(app)) == 17
         app.terraform.destroy()
         assert resources(app) == []
 
@@ -61,4 +61,6 @@ def resources(app: Pizza) -> list[str]:
         *(each["logGroupName"] for each in client("logs").describe_log_groups()["logGroups"]),
         *client("sqs").list_queues().get("QueueUrls", []),
         *(each["Name"] for each in client("secretsmanager").list_secrets()["SecretList"]),
+        *(each["AlarmName"] for each in client("cloudwatch").describe_alarms()["MetricAlarms"]),
+        *(each["DashboardName"] for each in client("cloudwatch").list_dashboards()["DashboardEntries"]),
     ]

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.aws import AwsStack
+from local.aws import ACCOUNT_ID, REGION, AwsStack
 from local.server import Server, ServerError
 
 FUNCTION = """
@@ -73,6 +73,32 @@ def test_a_client_that_knows_only_the_environment_finds_the_stack(aws: AwsStack)
     environment = {"PATH": os.defpath, **aws.environment}
     answer = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
     assert answer.stdout.strip() == b"000000000000"
+
+
+def test_a_log_group_is_told_with_its_class_and_its_key(aws: AwsStack) -> None:
+    logs = aws.client("logs")
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT_ID}:key/logs"
+    logs.create_log_group(logGroupName="rare", logGroupClass="INFREQUENT_ACCESS", kmsKeyId=key)
+    logs.create_log_group(logGroupName="plain")
+    told = {group["logGroupName"]: group for group in logs.describe_log_groups()["logGroups"]}
+    assert (told["rare"]["logGroupClass"], told["rare"]["kmsKeyId"]) == ("INFREQUENT_ACCESS", key)
+    assert told["plain"]["logGroupClass"] == "STANDARD"
+    assert "kmsKeyId" not in told["plain"]
+
+
+def test_a_scalable_target_has_tags(aws: AwsStack) -> None:
+    scaling = aws.client("application-autoscaling")
+    arn = scaling.register_scalable_target(
+        ServiceNamespace="dynamodb",
+        ResourceId="table/orders",
+        ScalableDimension="dynamodb:table:ReadCapacityUnits",
+        MinCapacity=1,
+        MaxCapacity=2,
+        Tags={"team": "kitchen", "stage": "test"},
+    )["ScalableTargetARN"]
+    scaling.tag_resource(ResourceARN=arn, Tags={"stage": "live"})
+    scaling.untag_resource(ResourceARN=arn, TagKeys=["team"])
+    assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"stage": "live"}
 
 
 def test_nothing_listens_but_on_127_0_0_1(aws: AwsStack) -> None:

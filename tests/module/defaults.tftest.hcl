@@ -67,47 +67,47 @@ run "the_mapping_reads_from_the_start_and_gives_up_late" {
   command = plan
 
   assert {
-    condition     = aws_lambda_event_source_mapping.this.event_source_arn == "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2025-01-01T00:00:00.000"
+    condition     = aws_lambda_event_source_mapping.this[0].event_source_arn == "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2025-01-01T00:00:00.000"
     error_message = "It reads the table's stream."
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.this.function_name == "arn:aws:lambda:eu-west-1:111122223333:function:orders"
+    condition     = aws_lambda_event_source_mapping.this[0].function_name == "arn:aws:lambda:eu-west-1:111122223333:function:orders"
     error_message = "It invokes the function."
   }
 
   assert {
     condition = (
-      aws_lambda_event_source_mapping.this.enabled
-      && aws_lambda_event_source_mapping.this.batch_size == 100
-      && aws_lambda_event_source_mapping.this.starting_position == "TRIM_HORIZON"
-      && aws_lambda_event_source_mapping.this.maximum_batching_window_in_seconds == 0
-      && aws_lambda_event_source_mapping.this.parallelization_factor == 1
+      aws_lambda_event_source_mapping.this[0].enabled
+      && aws_lambda_event_source_mapping.this[0].batch_size == 100
+      && aws_lambda_event_source_mapping.this[0].starting_position == "TRIM_HORIZON"
+      && aws_lambda_event_source_mapping.this[0].maximum_batching_window_in_seconds == 0
+      && aws_lambda_event_source_mapping.this[0].parallelization_factor == 1
     )
     error_message = "Batches of 100 from the oldest record on, at once, one at a time."
   }
 
   assert {
     condition = (
-      aws_lambda_event_source_mapping.this.maximum_retry_attempts == 100
-      && aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == -1
-      && aws_lambda_event_source_mapping.this.bisect_batch_on_function_error
+      aws_lambda_event_source_mapping.this[0].maximum_retry_attempts == 100
+      && aws_lambda_event_source_mapping.this[0].maximum_record_age_in_seconds == -1
+      && aws_lambda_event_source_mapping.this[0].bisect_batch_on_function_error
     )
     error_message = "A failed batch is split and tried 100 times, whatever its age."
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"])
+    condition     = aws_lambda_event_source_mapping.this[0].function_response_types == toset(["ReportBatchItemFailures"])
     error_message = "The function says which record failed."
   }
 
   assert {
-    condition     = one(one(aws_lambda_event_source_mapping.this.destination_config).on_failure).destination_arn == "arn:aws:sqs:eu-west-1:111122223333:orders-failures"
+    condition     = one(one(aws_lambda_event_source_mapping.this[0].destination_config).on_failure).destination_arn == "arn:aws:sqs:eu-west-1:111122223333:orders-failures"
     error_message = "What is given up is named in the failure queue."
   }
 
   assert {
-    condition     = length(aws_lambda_event_source_mapping.this.filter_criteria) == 0
+    condition     = length(aws_lambda_event_source_mapping.this[0].filter_criteria) == 0
     error_message = "Every record reaches the function."
   }
 }
@@ -117,56 +117,35 @@ run "the_function_is_small_arm_and_logs_to_a_group_that_ends" {
 
   assert {
     condition = (
-      aws_lambda_function.this.function_name == "orders"
-      && aws_lambda_function.this.handler == "handler.function.handler"
-      && aws_lambda_function.this.runtime == "python3.13"
-      && aws_lambda_function.this.architectures == tolist(["arm64"])
-      && aws_lambda_function.this.memory_size == 512
-      && aws_lambda_function.this.timeout == 60
-      && aws_lambda_function.this.role == "arn:aws:iam::111122223333:role/orders"
+      aws_lambda_function.this[0].function_name == "orders"
+      && aws_lambda_function.this[0].handler == "handler.function.handler"
+      && aws_lambda_function.this[0].runtime == "python3.13"
+      && aws_lambda_function.this[0].architectures == tolist(["arm64"])
+      && aws_lambda_function.this[0].memory_size == 512
+      && aws_lambda_function.this[0].timeout == 60
+      && aws_lambda_function.this[0].role == "arn:aws:iam::111122223333:role/orders"
     )
     error_message = "The function has the documented defaults."
   }
 
   assert {
-    condition     = one(aws_lambda_function.this.logging_config).log_group == "/aws/lambda/orders" && one(aws_lambda_function.this.logging_config).log_format == "Text"
+    condition     = one(aws_lambda_function.this[0].logging_config).log_group == "/aws/lambda/orders" && one(aws_lambda_function.this[0].logging_config).log_format == "Text"
     error_message = "Powertools' own JSON lines go to the group that the module made."
   }
 
   assert {
-    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/orders" && aws_cloudwatch_log_group.this.retention_in_days == 30
+    condition     = aws_cloudwatch_log_group.this[0].name == "/aws/lambda/orders" && aws_cloudwatch_log_group.this[0].retention_in_days == 30
     error_message = "Logs are kept for 30 days."
   }
 
   assert {
-    condition     = { for name, value in one(aws_lambda_function.this.environment).variables : name => value if name != "SETTINGS" } == { POWERTOOLS_SERVICE_NAME = "orders", POWERTOOLS_METRICS_NAMESPACE = "DynamoDBMomentoCache", POWERTOOLS_LOG_LEVEL = "INFO" }
+    condition     = { for name, value in one(aws_lambda_function.this[0].environment).variables : name => value if name != "SETTINGS" } == { POWERTOOLS_SERVICE_NAME = "orders", POWERTOOLS_METRICS_NAMESPACE = "DynamoDBMomentoCache", POWERTOOLS_LOG_LEVEL = "INFO" }
     error_message = "Powertools is told the service, the namespace and the level."
   }
 
   assert {
-    condition     = one(aws_lambda_function.this.environment).variables.SETTINGS == base64gzip(jsonencode(output.settings))
+    condition     = one(aws_lambda_function.this[0].environment).variables.SETTINGS == base64gzip(jsonencode(output.settings))
     error_message = "SETTINGS is the settings, compressed."
-  }
-}
-
-run "the_failure_queue_is_encrypted_at_rest_and_on_the_way" {
-  command = plan
-
-  assert {
-    condition     = aws_sqs_queue.failures.name == "orders-failures" && aws_sqs_queue.failures.message_retention_seconds == 1209600 && aws_sqs_queue.failures.sqs_managed_sse_enabled
-    error_message = "Messages are kept encrypted for 14 days."
-  }
-
-  assert {
-    condition = jsondecode(aws_sqs_queue.failures.policy).Statement == [{
-      Sid       = "OnlyEncryptedTransport"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "sqs:*"
-      Resource  = "arn:aws:sqs:eu-west-1:111122223333:orders-failures"
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
-    error_message = "The queue refuses what is not encrypted on the way, by its own ARN."
   }
 }
 
@@ -174,12 +153,12 @@ run "the_package_is_named_after_what_goes_into_it" {
   command = plan
 
   assert {
-    condition     = output.package_path == "./.build/dynamodb-momento-cache-python3.13-arm64-${substr(output.package_hash, 0, 16)}.zip" && aws_lambda_function.this.filename == output.package_path
+    condition     = output.package_path == "./.build/dynamodb-momento-cache-python3.13-arm64-${substr(output.package_hash, 0, 16)}.zip" && aws_lambda_function.this[0].filename == output.package_path
     error_message = "The function's file is known without building it."
   }
 
   assert {
-    condition     = terraform_data.package.triggers_replace == [output.package_path, "orders"] && terraform_data.deployed.triggers_replace == [output.package_path, "orders"]
+    condition     = terraform_data.package[0].triggers_replace == [output.package_path, "orders"] && terraform_data.deployed[0].triggers_replace == [output.package_path, "orders"]
     error_message = "It is built, and checked, when it or the function's name changes."
   }
 }
@@ -198,7 +177,7 @@ run "another_runtime_is_another_package" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.runtime == "python3.12" && aws_lambda_function.this.architectures == tolist(["x86_64"])
+    condition     = aws_lambda_function.this[0].runtime == "python3.12" && aws_lambda_function.this[0].architectures == tolist(["x86_64"])
     error_message = "The function has them too."
   }
 }
@@ -219,6 +198,7 @@ run "outputs_name_everything_to_wire_more_on" {
       role_arn                  = output.role_arn
       log_group_name            = output.log_group_name
       log_group_arn             = output.log_group_arn
+      failure_destination_arn   = output.failure_destination_arn
       failure_queue_url         = output.failure_queue_url
       failure_queue_arn         = output.failure_queue_arn
       } == {
@@ -233,6 +213,7 @@ run "outputs_name_everything_to_wire_more_on" {
       role_arn                  = "arn:aws:iam::111122223333:role/orders"
       log_group_name            = "/aws/lambda/orders"
       log_group_arn             = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/orders"
+      failure_destination_arn   = "arn:aws:sqs:eu-west-1:111122223333:orders-failures"
       failure_queue_url         = "https://sqs.eu-west-1.amazonaws.com/111122223333/orders-failures"
       failure_queue_arn         = "arn:aws:sqs:eu-west-1:111122223333:orders-failures"
     }

@@ -43,20 +43,20 @@ run "the_mapping_and_the_function_have_what_is_asked_for" {
 
   assert {
     condition = (
-      aws_lambda_event_source_mapping.this.batch_size == 1000
-      && aws_lambda_event_source_mapping.this.starting_position == "LATEST"
-      && aws_lambda_event_source_mapping.this.maximum_batching_window_in_seconds == 2
-      && aws_lambda_event_source_mapping.this.parallelization_factor == 10
-      && aws_lambda_event_source_mapping.this.maximum_retry_attempts == -1
-      && aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == 3600
-      && !aws_lambda_event_source_mapping.this.bisect_batch_on_function_error
-      && !aws_lambda_event_source_mapping.this.enabled
+      aws_lambda_event_source_mapping.this[0].batch_size == 1000
+      && aws_lambda_event_source_mapping.this[0].starting_position == "LATEST"
+      && aws_lambda_event_source_mapping.this[0].maximum_batching_window_in_seconds == 2
+      && aws_lambda_event_source_mapping.this[0].parallelization_factor == 10
+      && aws_lambda_event_source_mapping.this[0].maximum_retry_attempts == -1
+      && aws_lambda_event_source_mapping.this[0].maximum_record_age_in_seconds == 3600
+      && !aws_lambda_event_source_mapping.this[0].bisect_batch_on_function_error
+      && !aws_lambda_event_source_mapping.this[0].enabled
     )
     error_message = "The mapping is as asked for."
   }
 
   assert {
-    condition = one(aws_lambda_event_source_mapping.this.filter_criteria).filter == toset([
+    condition = one(aws_lambda_event_source_mapping.this[0].filter_criteria).filter == toset([
       { pattern = "{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[{\"prefix\":\"ORDER#\"}]}}}}" },
       { pattern = "{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[\"TOTAL\"]}}}}" },
     ])
@@ -64,12 +64,12 @@ run "the_mapping_and_the_function_have_what_is_asked_for" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.memory_size == 1769 && aws_lambda_function.this.timeout == 300
+    condition     = aws_lambda_function.this[0].memory_size == 1769 && aws_lambda_function.this[0].timeout == 300
     error_message = "The function is as asked for."
   }
 
   assert {
-    condition     = one(aws_lambda_function.this.environment).variables.POWERTOOLS_LOG_LEVEL == "DEBUG" && aws_cloudwatch_log_group.this.retention_in_days == 365
+    condition     = one(aws_lambda_function.this[0].environment).variables.POWERTOOLS_LOG_LEVEL == "DEBUG" && aws_cloudwatch_log_group.this[0].retention_in_days == 365
     error_message = "Logging is as asked for."
   }
 }
@@ -87,6 +87,7 @@ run "settings_hold_all_that_the_function_is_told" {
       max_operations_per_second = 0.5
       max_item_bytes            = 1000000
     }
+    batch_size     = 30
     key_prefix     = "eu/"
     ttl_seconds    = 3600
     skip_unchanged = false

@@ -31,7 +31,7 @@ def test_each_wrong_view_is_named_with_its_fix() -> None:
         }
     )
     assert "views.half_a_key.key must hold the table's whole primary key, but lacks sk" in says
-    assert "views.no_such_index.rebuild_from.index_name must be one of table.global_secondary_indexes (type)" in says
+    assert "views.no_such_index.rebuild_from.index_name must be one of the table's indexes (type)" in says
     assert "views.thin_index.rebuild_from.index_name must be an index that projects all that the view reads" in says
 
 
@@ -39,4 +39,4 @@ def test_too_many_views_fail_the_plan_though_the_secret_is_not_known_yet() -> No
     # A hash does not compress, as the names of real views would.
     keys = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(100)]
     says = refusal({key[:8]: {"kind": "item", "key": f"{key}-{{pk}}-{{sk}}"} for key in keys})
-    assert "views do not fit into the 4 KB that Lambda allows" in says
+    assert "views and environment_variables do not fit into the 4 KB that Lambda allows" in says

@@ -46,3 +46,40 @@ mock_resource "aws_sqs_queue" {
     url = "https://sqs.eu-west-1.amazonaws.com/111122223333/orders-failures"
   }
 }
+
+mock_resource "aws_cloudwatch_metric_alarm" {
+  defaults = {
+    arn = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:orders"
+  }
+}
+
+mock_resource "aws_cloudwatch_dashboard" {
+  defaults = {
+    dashboard_arn = "arn:aws:cloudwatch::111122223333:dashboard/orders"
+  }
+}
+
+mock_resource "aws_lambda_alias" {
+  defaults = {
+    arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders:live"
+  }
+}
+
+mock_data "aws_dynamodb_table" {
+  defaults = {
+    hash_key               = "pk"
+    range_key              = ""
+    attribute              = [{ name = "pk", type = "S" }]
+    global_secondary_index = []
+    local_secondary_index  = []
+    stream_enabled         = true
+    stream_view_type       = "NEW_AND_OLD_IMAGES"
+    stream_arn             = "arn:aws:dynamodb:eu-west-1:111122223333:table/legacy/stream/2024-06-01T10:00:00.000"
+  }
+}
+
+mock_data "aws_dynamodb_tables" {
+  defaults = {
+    names = []
+  }
+}

@@ -55,4 +55,7 @@ module "order_cache" {
   })
 
   views = var.views
+
+  # Few enough for the slowest of rates that are tried.
+  batch_size = 5
 }
