@@ -10,10 +10,13 @@ from msgspec import Raw
 from local.momento.engine import Engine
 from tests.doubles import CACHE, Clock
 from tests.property.model import Model, Row
-from tests.property.table import Key, Record
+from tests.property.table import Key, Poison, Record
 from tests.stream import Item
 
 REFRESH = "_cache_refresh"
+
+Place = tuple[str, str]
+"""A cache key, and the member of the row in its list; "" for an item view."""
 
 
 class DivergenceError(AssertionError):
@@ -58,43 +61,52 @@ class Checker:
         self._records: dict[int, Record] = {}
         self._acknowledged: set[int] = set()
         self._discarded: set[int] = set()
+        self._excused: set[int] = set()
         self._handled_cleanly: dict[int, bool] = {}
         self._changed: dict[str, float] = {}
         self._lost: dict[str, float] = {}
         self._expires: dict[str, float] = {}
         self._ever: dict[str, dict[str, Row]] = defaultdict(dict)
         self._holders: dict[str, set[Key]] = defaultdict(set)
-        self._exempt: dict[str, set[str]] = defaultdict(set)
 
     # What happens
 
     def written(self, record: Record) -> None:
         """Take note of a write to the table."""
         self._records[record.number] = record
-        before, after = self._rows(record.before), self._rows(record.after)
-        refreshed = (record.before or {}).get(REFRESH) != (record.after or {}).get(REFRESH)
-        for place in [*before, *after]:
-            if refreshed or before.get(place) != after.get(place):
-                self._changed[place[0]] = self._clock()
-        for (key, _), row in after.items():
+        for (key, _), row in self._rows(record.after).items():
             self._ever[key][row.text] = row
             self._holders[key].add(record.key)
-        if record.poisoned:
-            self._excuse([*before, *after])
 
-    def handled(self, event: Mapping[str, Any], answer: Any, *, clean: bool) -> None:
+    def handled(self, event: Mapping[str, Any], answer: Any, *, started: float, clean: bool) -> None:
         """Take note of what the handler answered for a batch.
 
         Args:
             event: the batch.
             answer: None: nothing, for it was killed.
+            started: when the handler was given the batch.
             clean: nothing went wrong but what the batch holds itself.
         """
         numbers = [int(record["dynamodb"]["SequenceNumber"]) for record in event["Records"]]
         self._handled_cleanly.update(dict.fromkeys(numbers, clean))
-        if answer is not None:
-            failed = [int(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
-            self._acknowledged.update(number for number in numbers if number < min(failed, default=number + 1))
+        if answer is None:
+            return
+        failed = [int(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
+        acknowledged = [number for number in numbers if number < min(failed, default=number + 1)]
+        self._acknowledged.update(acknowledged)
+        last_of = {self._records[number].key: number for number in numbers}
+        for number in acknowledged:
+            record = self._records[number]
+            for key, _ in self._touched(record):
+                self._changed[key] = started
+            if self._has_to_be_refused(record, is_last=last_of[record.key] == number):
+                self.divergences.append(f"record {number} was acknowledged: {record.poison}")
+
+    def _has_to_be_refused(self, record: Record, *, is_last: bool) -> bool:
+        """Tell whether nobody could show what a record says, where nothing later in its batch makes up for it."""
+        if record.poison is Poison.VALUE:
+            return is_last and not record.mends and bool(self._rows(record.after))
+        return record.poison is not None
 
     def discarded(self, number: int, *, untried: bool) -> None:
         """Take note that a record was given up.
@@ -105,10 +117,9 @@ class Checker:
             number: the record's.
             untried: not after a last attempt, but for its age. What came before it may have been tried again since.
         """
-        record = self._records[number]
         self._discarded.add(number)
-        if untried or record.poisoned or not self._handled_cleanly.get(number, False):
-            self._excuse([*self._rows(record.before), *self._rows(record.after)])
+        if untried or not self._handled_cleanly.get(number, False):
+            self._excused.add(number)
 
     def lost(self, key: str) -> None:
         """Take note that Momento dropped an entry."""
@@ -188,25 +199,30 @@ class Checker:
             shown = self._rows(record.before) or self._rows(record.after)
             if number not in self._acknowledged | self._discarded and (shown or not self._filtered):
                 self.divergences.append(f"record {number} was neither acknowledged nor given up")
+        exempt = self._exempt()
         for key in self._ever:
             if self._is_list(key):
-                self._check_list(key, rows[key])
-            elif not self._exempt[key] and not self._unordered(key):
+                self._check_list(key, rows[key], exempt[key])
+            elif not exempt[key] and not self._unordered(key):
                 self._compare(key, self._cached(key), rows[key][0].text if rows[key] else None)
         strangers = {key.decode() for key in self._engine.keys(CACHE)} - self._ever.keys() - {"manual"}
         self.divergences += [f"{key}: cached, but no item ever gave rise to it" for key in sorted(strangers)]
 
-    def _check_list(self, key: str, rows: Sequence[Row]) -> None:
-        exempt = self._exempt[key]
+    def _check_list(self, key: str, rows: Sequence[Row], exempt: set[str]) -> None:
         cached = self._cached(key)
         if cached == "null":
             cached = None
         if not exempt:
             self._compare(key, cached, self._model.list_text(rows))
-        elif cached is not None and self._model.limit is None:
-            others = [row for row in self._parted(key, cached) if row is not None and row.member not in exempt]
-            expected = self._model.list_text([row for row in rows if row.member not in exempt])
-            self._compare(key, self._model.list_text(others), expected)
+        elif cached is not None:
+            # Those that are known come as they do without the others, down to where the list may have been cut.
+            found = [row for row in self._parted(key, cached) if row is not None]
+            known = [row for row in found if row.member not in exempt]
+            expected = self._model.ordered([row for row in rows if row.member not in exempt])
+            if self._model.limit is not None and len(found) == self._model.limit:
+                expected = expected[: len(known)]
+            if known != expected:
+                self.divergences.append(f"{key}: cached {cached}, table {self._model.list_text(rows)}")
 
     def _compare(self, key: str, cached: str | None, expected: str | None) -> None:
         if expected is not None and len(key.encode()) + len(expected.encode()) > self._engine.limits.item_bytes:
@@ -223,12 +239,29 @@ class Checker:
         holders = self._holders[key]
         return len(holders) > 1 and (not self._ordered or len({partition for partition, _ in holders}) > 1)
 
-    def _rows(self, item: Item | None) -> dict[tuple[str, str], Row]:
+    def _rows(self, item: Item | None) -> dict[Place, Row]:
         return {} if item is None else {(row.key, row.member): row for row in self._model.rows(item)}
 
-    def _excuse(self, places: Iterable[tuple[str, str]]) -> None:
-        for key, member in places:
-            self._exempt[key].add(member)
+    def _touched(self, record: Record) -> list[Place]:
+        """Where a record changes what is shown, or refreshes it."""
+        before, after = self._rows(record.before), self._rows(record.after)
+        written = record.mends or (record.before or {}).get(REFRESH) != (record.after or {}).get(REFRESH)
+        return [place for place in {**before, **after} if written or before.get(place) != after.get(place)]
+
+    def _exempt(self) -> dict[str, set[str]]:
+        """The members of each key that the last record to touch them left unknown, for it was given up."""
+        exempt: dict[str, set[str]] = defaultdict(set)
+        for number, record in self._records.items():
+            if record.poison is not None:
+                places = [*self._rows(record.before), *self._rows(record.after)]
+            else:
+                places = self._touched(record)
+            for key, member in places:
+                if record.poison is not None or number in self._excused:
+                    exempt[key].add(member)
+                elif number in self._acknowledged and number not in self._discarded:
+                    exempt[key].discard(member)
+        return exempt
 
     def _is_list(self, key: str) -> bool:
         return next(iter(self._ever[key].values())).member != ""

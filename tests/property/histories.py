@@ -15,7 +15,7 @@ from handler.cache import Memory
 from handler.pipeline import process
 from handler.settings import Settings
 from tests.property.model import DOCUMENTS, Things
-from tests.property.table import Key
+from tests.property.table import Key, Poison
 from tests.property.world import REQUEST_FAULTS, Fault, Handler, Setup, World
 from tests.stream import Item
 
@@ -192,11 +192,15 @@ class History(RuleBasedStateMachine):
         if key in self._world.table.items:
             self._world.delete(key, by_ttl=by_ttl)
 
-    @step(key=keys)
-    def poison(self, key: Key) -> None:
-        """Write an item with a value that DynamoDB does not write, where that is given up before long."""
-        if self._world.setup.mapping["maximum_retry_attempts"] <= 3:
-            self._world.put(self._world.table.items.get(key) or _new(key), poisoned=True)
+    @step(key=keys, n=numbers, poison=st.sampled_from(Poison))
+    def poison(self, key: Key, n: str, poison: Poison) -> None:
+        """Write an item so that its record can not be handled, where that is given up before long.
+
+        Filters would hide a record without images.
+        """
+        setup = self._world.setup
+        if setup.mapping["maximum_retry_attempts"] <= 3 and (poison is Poison.VALUE or not setup.filtered):
+            self._put(key, poison, n=VALUES[n])
 
     @step(writes=st.lists(st.tuples(keys, numbers, owners), min_size=2, max_size=6))
     def put_many(self, writes: list[tuple[Key, str, str]]) -> None:
@@ -275,7 +279,7 @@ class History(RuleBasedStateMachine):
         assert self.world is not None, "begin() comes first"
         return self.world
 
-    def _put(self, key: Key, **changes: Any) -> None:
+    def _put(self, key: Key, poison: Poison | None = None, /, **changes: Any) -> None:
         world = self._world
         item = {**(world.table.items.get(key) or _new(key)), **changes}
         # `unique = true` is the author's word that no two items share an alias.
@@ -283,7 +287,8 @@ class History(RuleBasedStateMachine):
         if item.get("alias") in taken:
             item["alias"] = ""
         world.put(
-            {name: value for name, value in item.items() if value is not ABSENT and (value or name not in KEY_PARTS)}
+            {name: value for name, value in item.items() if value is not ABSENT and (value or name not in KEY_PARTS)},
+            poison=poison,
         )
 
 

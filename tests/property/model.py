@@ -73,6 +73,10 @@ class Model(Protocol):
         """All that an item gives rise to."""
         ...
 
+    def ordered(self, rows: Iterable[Row]) -> list[Row]:
+        """Rows in their list's order."""
+        ...
+
     def list_text(self, rows: Iterable[Row]) -> str:
         """A list's entry."""
         ...
@@ -136,13 +140,16 @@ class Things:
                     found.append(_list_row(view, "manual", item))
         return found
 
-    def list_text(self, rows: Iterable[Row]) -> str:
-        """A list's entry."""
+    def ordered(self, rows: Iterable[Row]) -> list[Row]:
+        """Rows in their list's order."""
         by_member = sorted(rows, key=lambda row: row.member)
         having = [row for row in by_member if row.rank is not None]
         having.sort(key=lambda row: row.rank or (0, 0), reverse=self.descending)
-        lacking = [row for row in by_member if row.rank is None]
-        return f"[{','.join(row.text for row in [*having, *lacking][: self.limit])}]"
+        return [*having, *(row for row in by_member if row.rank is None)]
+
+    def list_text(self, rows: Iterable[Row]) -> str:
+        """A list's entry."""
+        return f"[{','.join(row.text for row in self.ordered(rows)[: self.limit])}]"
 
     def canonical(self, stored: bytes) -> str:
         """What is cached, to the byte."""
@@ -183,11 +190,14 @@ class Orders:
             if view in self.views
         ]
 
-    def list_text(self, rows: Iterable[Row]) -> str:
-        """A list's entry: newest first."""
+    def ordered(self, rows: Iterable[Row]) -> list[Row]:
+        """Rows in their list's order: newest first."""
         by_member = sorted(rows, key=lambda row: row.member)
-        by_member.sort(key=lambda row: row.rank or (0, 0), reverse=True)
-        return f"[{','.join(row.text for row in by_member)}]"
+        return sorted(by_member, key=lambda row: row.rank or (0, 0), reverse=True)
+
+    def list_text(self, rows: Iterable[Row]) -> str:
+        """A list's entry."""
+        return f"[{','.join(row.text for row in self.ordered(rows))}]"
 
     def canonical(self, stored: bytes) -> str:
         """What is cached, whatever its white space and the order of its fields: the app's first handler has its own."""

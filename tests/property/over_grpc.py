@@ -104,14 +104,14 @@ class _Watched:
         key = keys[0]
         fault = world.next_fault(REQUEST_FAULTS)
         if fault is not None:
-            world.fired[fault] += 1
+            self._invocation.count(fault)
         if fault is not None and fault in ANSWERS:
             code, applied = ANSWERS[fault]
             world.server.faults.add(ServerFault(rpc=RPCS[name], key=key, code=code, applied=applied))
         if fault is Fault.CRASH_BEFORE:
             await self._crash()
         if world.clock() < world.outage_until:
-            world.fired[Fault.OUTAGE] += 1
+            self._invocation.count(Fault.OUTAGE)
             world.server.faults.add(ServerFault(rpc=RPCS[name], key=key, code="UNAVAILABLE"))
         try:
             answer = await request(*arguments)

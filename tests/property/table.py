@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from local.event_source import Page, Position, Shard
@@ -14,6 +15,28 @@ Key = tuple[str, str]
 Image = Mapping[str, Any]
 
 
+class Poison(StrEnum):
+    """What makes a record one that can not be handled: a value, or the view type of another stream."""
+
+    def __repr__(self) -> str:
+        """As a test would have it."""
+        return f"Poison.{self.name}"
+
+    VALUE = "a value of a type that there is not"
+    KEYS_ONLY = "KEYS_ONLY"
+    NEW_IMAGE = "NEW_IMAGE"
+    OLD_IMAGE = "OLD_IMAGE"
+
+
+_IMAGES: Mapping[Poison | None, tuple[str, ...]] = {
+    None: ("OldImage", "NewImage"),
+    Poison.VALUE: ("OldImage", "NewImage"),
+    Poison.KEYS_ONLY: (),
+    Poison.NEW_IMAGE: ("NewImage",),
+    Poison.OLD_IMAGE: ("OldImage",),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A write to an item, as the stream keeps it.
@@ -23,7 +46,8 @@ class Record:
         key: the item's.
         before: the item as it was; None: it did not exist.
         after: the item as it became; None: it is gone.
-        poisoned: whether one of its images holds what DynamoDB does not write.
+        poison: what is wrong with it.
+        mends: whether the image before holds a value that DynamoDB does not write.
         body: the record in GetRecords' shape.
     """
 
@@ -31,7 +55,8 @@ class Record:
     key: Key
     before: Item | None
     after: Item | None
-    poisoned: bool
+    poison: Poison | None
+    mends: bool
     body: dict[str, Any]
 
 
@@ -119,19 +144,20 @@ class Table:
         self._index: dict[Key, Image] = {}
         self._pending: list[tuple[float, Key, Image | None]] = []
 
-    def write(self, key: Key, after: Item | None, *, poisoned: bool = False, by_ttl: bool = False) -> Record:
+    def write(self, key: Key, after: Item | None, *, poison: Poison | None = None, by_ttl: bool = False) -> Record:
         """Put an item, or delete it.
 
         Args:
             key: the item's.
             after: the item; None: delete it.
-            poisoned: with a value that DynamoDB does not write. It stays so.
+            poison: what is wrong with its record. A value that is stays until the item is written again.
             by_ttl: deleted by DynamoDB itself.
         """
         before = self.items.get(key)
-        was_poisoned = key in self._poisoned
+        mends = key in self._poisoned
         images = {"OldImage": before and self._image(key)}
-        if poisoned:
+        self._poisoned.discard(key)
+        if poison is Poison.VALUE:
             self._poisoned.add(key)
         if after is None:
             del self.items[key]
@@ -150,13 +176,13 @@ class Table:
                 "Keys": image({"pk": key[0], "sk": key[1]}),
                 "SequenceNumber": str(self._writes),
                 "SizeBytes": 100,
-                "StreamViewType": "NEW_AND_OLD_IMAGES",
-                **{kind: each for kind, each in images.items() if each},
+                "StreamViewType": "NEW_AND_OLD_IMAGES" if poison in (None, Poison.VALUE) else poison.value,
+                **{kind: each for kind, each in images.items() if each and kind in _IMAGES[poison]},
             },
         }
         if by_ttl:
             body["userIdentity"] = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
-        record = Record(self._writes, key, before, after, was_poisoned or poisoned, body)
+        record = Record(self._writes, key, before, after, poison, mends, body)
         self._stream.add(record)
         visible_at = self._clock() + self._chance.uniform(0, self._lag_seconds)
         earlier = [at for at, each, _ in self._pending if each == key]

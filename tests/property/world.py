@@ -22,7 +22,7 @@ from tests import pizza
 from tests.doubles import CACHE, Clock, EngineCache, VirtualLoop
 from tests.property.checker import Checker, DivergenceError
 from tests.property.model import Model
-from tests.property.table import Key, Table, TableStream
+from tests.property.table import Key, Poison, Table, TableStream
 from tests.stream import Item
 
 TIMEOUT_SECONDS = 30.0
@@ -143,22 +143,28 @@ class _Flight:
 
 
 class Invocation:
-    """One call of the handler, which may be killed at any time."""
+    """One call of the handler, which may be killed at any time.
+
+    Attributes:
+        flights: its requests under way.
+        fired: what went wrong with its requests.
+    """
 
     def __init__(self, world: "World") -> None:
         self.flights: list[_Flight] = []
+        self.fired: Counter[Fault] = Counter()
         self._world = world
         self._task: asyncio.Task[Any] | None = None
 
     async def run(self, event: dict[str, Any]) -> Any:
         world = self._world
-        faults = world.fired.total()
+        started = world.clock()
         world.invocations.append(self)
         handling = world.handler(
             event,
             world.settings,
             world.cache(self),
-            _IndexedTable(world),
+            _IndexedTable(world, self),
             clock=world.clock,
             deadline=world.clock() + world.setup.timeout_seconds - REPORT_SECONDS,
             chance=world.chance.random,
@@ -167,7 +173,7 @@ class Invocation:
         try:
             await asyncio.wait({self._task}, timeout=world.setup.timeout_seconds)
             if not self._task.done():
-                world.fired[Fault.OUT_OF_TIME] += 1
+                self.count(Fault.OUT_OF_TIME)
                 self.kill(late=world.setup.late)
                 await asyncio.wait({self._task})
         except asyncio.CancelledError:
@@ -175,16 +181,20 @@ class Invocation:
             raise
         finally:
             world.invocations.remove(self)
-        clean = world.fired.total() == faults
         if self._task.cancelled():
-            world.checker.handled(event, None, clean=False)
+            world.checker.handled(event, None, started=started, clean=False)
             raise FunctionError("killed")
         error = self._task.exception()
         if error is not None:
             world.errors.append(error)
             raise FunctionError(str(error)) from error
-        world.checker.handled(event, self._task.result(), clean=clean)
+        world.checker.handled(event, self._task.result(), started=started, clean=not self.fired)
         return self._task.result()
+
+    def count(self, fault: Fault) -> None:
+        """Count what goes wrong with one of its own requests."""
+        self.fired[fault] += 1
+        self._world.fired[fault] += 1
 
     def kill(self, *, late: bool = False) -> None:
         """End it: each write in flight lands now, or never. Late: or within the next seconds, whatever comes then."""
@@ -230,7 +240,7 @@ class _SimulatedCache(EngineCache):
         answers: list[CacheError | None] = []
         for position, flight in enumerate(flights):
             if refused and position % 2:
-                self._world.fired[Fault.PARTLY_REFUSED] += 1
+                self._invocation.count(Fault.PARTLY_REFUSED)
                 answers.append(TransientError(Fault.PARTLY_REFUSED))
                 continue
             try:
@@ -251,7 +261,7 @@ class _SimulatedCache(EngineCache):
             fault = world.next_fault(REQUEST_FAULTS)
             await asyncio.sleep(world.latency())
             if world.clock() < world.outage_until:
-                world.fired[Fault.OUTAGE] += 1
+                self._invocation.count(Fault.OUTAGE)
                 raise TransientError("outage")
             if fault is not None:
                 await self._fail(fault, flights)
@@ -263,7 +273,7 @@ class _SimulatedCache(EngineCache):
                 self._invocation.flights.remove(flight)
 
     async def _fail(self, fault: Fault, flights: Sequence[_Flight]) -> None:
-        self._world.fired[fault] += 1
+        self._invocation.count(fault)
         if fault in (Fault.CRASH_AFTER, Fault.TIMEOUT_APPLIED, Fault.REPLY_LOST):
             for flight in flights:
                 with contextlib.suppress(CacheError):  # an entry too large, which is not carried out
@@ -290,15 +300,16 @@ class _IndexedTable:
 
     request_seconds = 1.0
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: "World", invocation: Invocation) -> None:
         self._world = world
+        self._invocation = invocation
 
     async def query(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
         world = self._world
         # A query is slower than Momento, which leaves time for the index to change from page to page.
         await asyncio.sleep(5 * world.latency())
         if world.next_fault((Fault.QUERY_FAILED,)):
-            world.fired[Fault.QUERY_FAILED] += 1
+            self._invocation.count(Fault.QUERY_FAILED)
             raise CacheError("query failed")
         images = world.table.images() if source.index_name is None else world.table.indexed_images()
         if source.index_name is not None and world.table.lags:
@@ -418,20 +429,20 @@ class World:
 
     # What happens
 
-    def put(self, item: Item, *, poisoned: bool = False) -> None:
+    def put(self, item: Item, *, poison: Poison | None = None) -> None:
         """Write an item."""
-        self._write((item["pk"], item["sk"]), item, poisoned=poisoned)
+        self._write((item["pk"], item["sk"]), item, poison=poison)
 
     def delete(self, key: Key, *, by_ttl: bool = False) -> None:
         """Delete an item, as a client does or as DynamoDB's TTL does."""
         self._write(key, None, by_ttl=by_ttl)
 
-    def _write(self, key: Key, after: Item | None, *, poisoned: bool = False, by_ttl: bool = False) -> None:
+    def _write(self, key: Key, after: Item | None, *, poison: Poison | None = None, by_ttl: bool = False) -> None:
         # No two things happen at once.
         self.clock.now += 0.001
-        if poisoned:
+        if poison is not None:
             self.fired[Fault.POISONED] += 1
-        self.checker.written(self.table.write(key, after, poisoned=poisoned, by_ttl=by_ttl))
+        self.checker.written(self.table.write(key, after, poison=poison, by_ttl=by_ttl))
 
     def arm(self, fault: Fault, after: int) -> None:
         """Let a fault come true once so many chances for it have passed."""
