@@ -2,14 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec import structs
 
-from handler.cache import Applied, CacheError, Memory, Page, TransientError, apply
+from handler.cache import (
+    INDEX_LAG_SECONDS,
+    TAKEN_AWAY_SECONDS,
+    Applied,
+    CacheError,
+    Memory,
+    Page,
+    TransientError,
+    apply,
+)
 from handler.changes import NetChange, coalesce
+from handler.lists import NULL
 from handler.outcome import report
 from handler.records import decode
 from handler.settings import Settings
@@ -103,6 +113,32 @@ class WritingNothing(Parts):
         return Applied((), {})
 
 
+class NamingTheLast(Ours):
+    """Nothing lost (2): names the last record of an item that failed, so that the keys it left before are forgotten."""
+
+    async def __call__(self, event: dict[str, Any], *arguments: Any, **time: Any) -> Any:
+        answer = await super().__call__(event, *arguments, **time)
+        records = [each["dynamodb"] for each in event["Records"]]
+        for failure in answer["batchItemFailures"]:
+            [item] = [each["Keys"] for each in records if each["SequenceNumber"] == failure["itemIdentifier"]]
+            last = [each["SequenceNumber"] for each in records if each["Keys"] == item][-1]
+            return {"batchItemFailures": [{"itemIdentifier": last}]}
+        return answer
+
+
+class TakingAway(Wrapped):
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
+        hashed: bytes | None = await self._wrapped.set_if_hash(key, NULL, TAKEN_AWAY_SECONDS, expected)
+        return hashed
+
+
+class TakingListsAway(Parts):
+    """Nothing lost (2): takes each list away instead of changing it."""
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        return await apply(operations, TakingAway(cache), table, self.memory, **time)
+
+
 class Remembering(Ours):
     """Replay converges (3): takes a record that it has seen before for done."""
 
@@ -176,6 +212,27 @@ class IgnoringRemovals(Parts):
         if not isinstance(operation, UpdateList) or any(operation.edits.values()):
             return False
         return await cache.get_with_hash(operation.key) is None
+
+
+class AtOnce(Wrapped):
+    def __init__(self, wrapped: Any, rebuilt: Container[str]) -> None:
+        super().__init__(wrapped)
+        self._rebuilt = rebuilt
+
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
+        if value == NULL and ttl_seconds == INDEX_LAG_SECONDS and key in self._rebuilt:
+            await self._wrapped.delete(key)
+            return b"any"
+        hashed: bytes | None = await self._wrapped.set_if_hash(key, value, ttl_seconds, expected)
+        return hashed
+
+
+class AskingTheIndexAtOnce(Parts):
+    """No partial list (4): rebuilds a list that was cut at its limit from an index that may lag."""
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        rebuilt = {each.key for each in operations if isinstance(each, UpdateList) and each.condition is not None}
+        return await apply(operations, AtOnce(cache, rebuilt), table, self.memory, **time)
 
 
 class LeavingOldKeys(Parts):
@@ -256,6 +313,15 @@ class Silent(Parts):
         return await apply(operations, Quiet(cache), table, self.memory, **time)
 
 
+class AcknowledgingPoison(Parts):
+    """Loud (9): says nothing of a record that no view can show."""
+
+    async def __call__(self, event: dict[str, Any], views: Settings, cache: Any, table: Any, **time: Any) -> Any:
+        batch = decode(event)
+        applied = await self.applied(plan(coalesce(batch.changes), views).operations, cache, table, time)
+        return dict(report(structs.replace(batch, rejections=()), (), applied, now=0.0).response)
+
+
 @dataclass(frozen=True, slots=True)
 class Broken:
     """A broken handler, and how soon it has to be found out.
@@ -275,22 +341,27 @@ class Broken:
 
 FAILING = ("put", "put_many", "change_n", "delete", "fault", "outage", "settle")
 LOSING = ("put", "put_many", "change_n", "delete", "lose", "settle")
+CUTTING = ("put", "put_many", "change_n", "delete", "settle")
 
 BROKEN: Sequence[Broken] = (
     Broken("1 order", RecordsAtOnce, 100),
     Broken("2 nothing lost", Acknowledging, 500, FAILING),
     Broken("2 nothing lost", AcknowledgingTheFirst, 500, FAILING),
+    Broken("2 nothing lost", NamingTheLast, 500, ("swap", "move", "fault", "settle")),
     Broken("2 nothing lost", WritingNothing, 50),
+    Broken("2 nothing lost", TakingListsAway, 100),
     Broken("3 replay converges", Remembering, 500),
     Broken("3 replay converges", SkippingByTheEnds, 500, ("put", "put_many", "change_n", "swap", "go_on", "settle")),
     Broken("4 no partial list, no lost update", NotComparing, 100),
     Broken("4 no partial list, no lost update", PartialLists, 500),
     Broken("4 no partial list, no lost update", ReadingOnePage, 500, LOSING),
     Broken("4 no partial list, no lost update", IgnoringRemovals, 500, LOSING),
+    Broken("4 no partial list, no lost update", AskingTheIndexAtOnce, 500, CUTTING),
     Broken("5 moves and deletes", LeavingOldKeys, 100),
     Broken("5 moves and deletes", EndKeysOnly, 500),
     Broken("5 moves and deletes", ItemsAtOnce, 500, ("put", "swap", "go_on", "settle")),
     Broken("6 exact values", Floats, 200),
     Broken("7 too big is absent", LeavingWhatIsTooBig, 100, ("put", "put_many", "change_n", "settle")),
     Broken("9 loud", Silent, 500, FAILING),
+    Broken("9 loud", AcknowledgingPoison, 100),
 )

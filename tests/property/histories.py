@@ -177,6 +177,16 @@ class History(RuleBasedStateMachine):
         """Change what few views show, or none."""
         self._put(key, **{"_cache_refresh" if refresh else "note": note})
 
+    @step(key=keys, n=numbers, seconds=st.sampled_from([0.05, 0.1, 0.5, 1.0]))
+    def exchange(self, key: Key, n: str, seconds: float) -> None:
+        """Let items move within the index while lists that were lost are read from it, page by page."""
+        self._world.flush()
+        self._put(key, n=VALUES[n])
+        self._world.advance(seconds)
+        for other, item in list(self._world.table.items.items()):
+            if other != key and "owner" in item:
+                self._put(other, owner="ann" if item["owner"] == "bob" else "bob")
+
     @step(partition=st.sampled_from(["a", "b"]))
     def swap(self, partition: str) -> None:
         """Let two items of a partition swap their alias, after each was given one."""
