@@ -66,6 +66,10 @@ resource "aws_lambda_function" "this" {
   description                    = coalesce(var.description, "Keeps the Momento cache ${var.momento.cache_name} true to the DynamoDB table ${local.table_name}")
   role                           = local.role_arn
   filename                       = local.package_path
+  s3_bucket                      = try(var.package.s3.bucket, null)
+  s3_key                         = try(var.package.s3.key, null)
+  s3_object_version              = try(var.package.s3.object_version, null)
+  source_code_hash               = local.prebuilt_code_sha256
   code_signing_config_arn        = var.code_signing_config_arn
   handler                        = "handler.function.handler"
   runtime                        = var.runtime

@@ -1188,7 +1188,10 @@ variable "tracing_mode" {
 }
 
 variable "code_signing_config_arn" {
-  description = "ARN of a Lambda code signing configuration. Default: none."
+  description = <<-EOT
+    ARN of a Lambda code signing configuration. Default: none. What the module builds is not signed: where the configuration
+    enforces signatures, sign a zip that `make package` built, and give it as `package.s3` under its own name.
+  EOT
   type        = string
   default     = null
 
@@ -1332,10 +1335,60 @@ variable "existing_role" {
 
 # How it is deployed.
 
+variable "package" {
+  description = <<-EOT
+    The function's code, prebuilt, for where Terraform runs without Python or without a package index. In the module's
+    folder, `make package` builds it, and prints its path and what `code_sha256` is; `RUNTIME` and `ARCHITECTURE` say what
+    for. Keep its name, which says what went into it: a plan warns of one that is not of this version of the module.
+    Default: none: it is built when the plan is applied, to the same bytes.
+
+    - `path`: path of the zip, as seen from where Terraform runs; or
+    - `s3`: an object of a bucket in the function's Region, which who runs Terraform may read:
+      - `bucket`, `key`; and `object_version`, where the bucket keeps versions. Default: the latest.
+      - `code_sha256`: the base64 of the SHA-256 of what is there, as `make package` printed it (of a zip that was signed
+        since, as Lambda will call it).
+  EOT
+  type = object({
+    path = optional(string)
+    s3 = optional(object({
+      bucket         = string
+      key            = string
+      object_version = optional(string)
+      code_sha256    = string
+    }))
+  })
+  default = null
+
+  validation {
+    condition     = var.package == null ? true : (var.package.path == null) != (var.package.s3 == null)
+    error_message = "package: set either path or s3: leave package out to have it built."
+  }
+
+  validation {
+    condition     = try(var.package.path, null) == null || !var.create ? true : fileexists(var.package.path)
+    error_message = "package.path must be a zip that is there when Terraform plans: run `make package` in the module's folder first, and give the path as seen from where Terraform runs."
+  }
+
+  validation {
+    condition     = try(var.package.s3, null) == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.package.s3.bucket))
+    error_message = "package.s3.bucket must be a bucket's name, not its ARN or URL."
+  }
+
+  validation {
+    condition     = try(var.package.s3, null) == null ? true : can(regex("^[^/].*$", var.package.s3.key))
+    error_message = "package.s3.key must be an object's key, without a slash in front."
+  }
+
+  validation {
+    condition     = try(var.package.s3, null) == null ? true : can(regex("^[a-zA-Z0-9+/]{43}=$", var.package.s3.code_sha256))
+    error_message = "package.s3.code_sha256 must be the base64 of a SHA-256, 44 characters, as `make package` prints it: not the hexadecimal that sha256sum prints."
+  }
+}
+
 variable "python_command" {
   description = <<-EOT
     The Python that builds the package where Terraform runs: 3.9 or newer, with pip and a package index in reach. It need
-    not be the function's. Default: `python3`.
+    not be the function's. Not used with `package`. Default: `python3`.
   EOT
   type        = string
   default     = "python3"

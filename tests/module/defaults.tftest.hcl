@@ -158,8 +158,8 @@ run "the_package_is_named_after_what_goes_into_it" {
   }
 
   assert {
-    condition     = terraform_data.package[0].triggers_replace == [output.package_path, "orders"] && terraform_data.deployed[0].triggers_replace == [output.package_path, "orders"]
-    error_message = "It is built, and checked, when it or the function's name changes."
+    condition     = terraform_data.package[0].triggers_replace == [output.package_path, "orders"] && terraform_data.deployed[0].triggers_replace == [output.package_path, "orders", "Q29kZQ=="]
+    error_message = "It is built when it or the function's name changes, and checked when what the function runs does too."
   }
 }
 
