@@ -10,13 +10,35 @@
 #
 # What each of them may be like is in variables.tf. Views are checked in modules/view.
 
+locals {
+  # The caller's filters, in Lambda's words. (What is no key is refused by the mapping.)
+  # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+  filter_patterns = [
+    for pattern in var.filter_patterns : jsonencode({
+      dynamodb = {
+        Keys = {
+          for name, test in pattern : name => {
+            (coalesce(one([for key in local.primary_key : key.type if key.name == name]), "S")) = concat(
+              test.equals,
+              [for value in test.equals_ignore_case : { equals-ignore-case = value }],
+              [for value in test.prefix : { prefix = value }],
+              [for value in test.suffix : { suffix = value }],
+              [for values in [test.anything_but] : { anything-but = values } if length(values) > 0],
+            )
+          }
+        }
+      }
+    })
+  ]
+}
+
 # By their `where`, the views say which records need not come.
 module "filters" {
   source = "./modules/filters"
 
   hash_key        = local.hash_key
   wheres          = [for view in values(var.views) : view.where]
-  filter_patterns = var.filter_patterns
+  filter_patterns = local.filter_patterns
 }
 
 resource "aws_lambda_event_source_mapping" "this" {
@@ -33,6 +55,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   maximum_record_age_in_seconds      = var.maximum_record_age_in_seconds
   bisect_batch_on_function_error     = var.bisect_batch_on_function_error
   function_response_types            = ["ReportBatchItemFailures"]
+  kms_key_arn                        = var.filter_kms_key_arn
   tags                               = var.tags
 
   destination_config {
@@ -52,6 +75,21 @@ resource "aws_lambda_event_source_mapping" "this" {
           pattern = filter.value
         }
       }
+    }
+  }
+
+  dynamic "metrics_config" {
+    for_each = length(var.metrics_config.metrics) > 0 ? [var.metrics_config] : []
+
+    content {
+      metrics = metrics_config.value.metrics
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = length(setsubtract(flatten([for pattern in var.filter_patterns : keys(pattern)]), local.key_attributes)) == 0
+      error_message = "filter_patterns may test only the table's key attributes (${join(", ", local.key_attributes)}): a filter on anything else would hide an item that leaves a view. Use a view's where for the rest."
     }
   }
 

@@ -107,8 +107,13 @@ run "the_mapping_reads_from_the_start_and_gives_up_late" {
   }
 
   assert {
-    condition     = length(aws_lambda_event_source_mapping.this[0].filter_criteria) == 0
+    condition     = length(aws_lambda_event_source_mapping.this[0].filter_criteria) == 0 && aws_lambda_event_source_mapping.this[0].kms_key_arn == null
     error_message = "Every record reaches the function."
+  }
+
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.this[0].metrics_config) == 0
+    error_message = "What the mapping counts is not asked for, nor paid."
   }
 }
 
