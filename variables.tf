@@ -303,7 +303,7 @@ variable "table" {
   }
 
   validation {
-    condition     = var.table == null ? true : alltrue([for region in keys(var.table.replicas) : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    condition     = var.table == null ? true : alltrue([for region in keys(var.table.replicas) : can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]+$", region))])
     error_message = "table.replicas must be keyed by Region, such as eu-central-1."
   }
 
