@@ -7,6 +7,8 @@ INSTALLED := $(VENV)/.installed
 DYNAMODB := .build/dynamodb-local/installed.json
 PYTEST_ARGUMENTS ?=
 HISTORIES ?= 20000
+RUNTIME ?= python3.13
+ARCHITECTURE ?= arm64
 
 .PHONY: help
 help: ## Show this list
@@ -36,6 +38,10 @@ demo: $(INSTALLED) ## Run the pizza app end to end on this machine
 test: $(INSTALLED) $(DYNAMODB) ## Run every test: Python's, then Terraform's
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
 	$(BIN)/python -m local terraform test
+
+.PHONY: package
+package: ## Build the Lambda package for RUNTIME and ARCHITECTURE, print its path and hash; needs only Python and pip
+	@$(PYTHON) package.py build --runtime $(RUNTIME) --architecture $(ARCHITECTURE)
 
 .PHONY: coverage
 coverage: $(INSTALLED) ## Show which lines of the handler its unit tests alone run

@@ -41,7 +41,7 @@ data "aws_dynamodb_tables" "all" {
 }
 
 data "aws_dynamodb_table" "live" {
-  count = contains(flatten(data.aws_dynamodb_tables.all[*].names), local.table_name) ? 1 : 0
+  count = length(local.scaled) == 0 ? 0 : contains(flatten(data.aws_dynamodb_tables.all[*].names), local.table_name) ? 1 : 0
 
   name = local.table_name
 }
@@ -60,7 +60,8 @@ resource "aws_appautoscaling_target" "this" {
 resource "aws_appautoscaling_policy" "this" {
   for_each = local.scaled
 
-  name               = "${var.name}-${replace(each.key, "/", "-")}"
+  # A policy's name is its target's alone, and has not the room for an index's.
+  name               = "${var.name}-${lower(each.value.dimension)}"
   policy_type        = "TargetTrackingScaling"
   service_namespace  = aws_appautoscaling_target.this[each.key].service_namespace
   resource_id        = aws_appautoscaling_target.this[each.key].resource_id

@@ -10,13 +10,35 @@
 #
 # What each of them may be like is in variables.tf. Views are checked in modules/view.
 
+locals {
+  # The caller's filters, in Lambda's words. (What is no key is refused by the mapping.)
+  # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+  filter_patterns = [
+    for pattern in var.filter_patterns : jsonencode({
+      dynamodb = {
+        Keys = {
+          for name, test in pattern : name => {
+            (coalesce(one([for key in local.primary_key : key.type if key.name == name]), "S")) = concat(
+              test.equals,
+              [for value in test.equals_ignore_case : { equals-ignore-case = value }],
+              [for value in test.prefix : { prefix = value }],
+              [for value in test.suffix : { suffix = value }],
+              [for values in [test.anything_but] : { anything-but = values } if length(values) > 0],
+            )
+          }
+        }
+      }
+    })
+  ]
+}
+
 # By their `where`, the views say which records need not come.
 module "filters" {
   source = "./modules/filters"
 
   hash_key        = local.hash_key
   wheres          = [for view in values(var.views) : view.where]
-  filter_patterns = var.filter_patterns
+  filter_patterns = local.filter_patterns
 }
 
 resource "aws_lambda_event_source_mapping" "this" {
@@ -33,6 +55,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   maximum_record_age_in_seconds      = var.maximum_record_age_in_seconds
   bisect_batch_on_function_error     = var.bisect_batch_on_function_error
   function_response_types            = ["ReportBatchItemFailures"]
+  kms_key_arn                        = var.filter_kms_key_arn
   tags                               = var.tags
 
   destination_config {
@@ -55,6 +78,21 @@ resource "aws_lambda_event_source_mapping" "this" {
     }
   }
 
+  dynamic "metrics_config" {
+    for_each = length(var.metrics_config.metrics) > 0 ? [var.metrics_config] : []
+
+    content {
+      metrics = metrics_config.value.metrics
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = length(setsubtract(flatten([for pattern in var.filter_patterns : keys(pattern)]), local.key_attributes)) == 0
+      error_message = "filter_patterns may test only the table's key attributes (${join(", ", local.key_attributes)}): a filter on anything else would hide an item that leaves a view. Use a view's where for the rest."
+    }
+  }
+
   # Lambda checks that the role may read the stream and write to the destination, and needs both for as long as it reads.
   depends_on = [aws_iam_role_policy.this]
 }
@@ -66,6 +104,10 @@ resource "aws_lambda_function" "this" {
   description                    = coalesce(var.description, "Keeps the Momento cache ${var.momento.cache_name} true to the DynamoDB table ${local.table_name}")
   role                           = local.role_arn
   filename                       = local.package_path
+  s3_bucket                      = try(var.package.s3.bucket, null)
+  s3_key                         = try(var.package.s3.key, null)
+  s3_object_version              = try(var.package.s3.object_version, null)
+  source_code_hash               = local.prebuilt_code_sha256
   code_signing_config_arn        = var.code_signing_config_arn
   handler                        = "handler.function.handler"
   runtime                        = var.runtime

@@ -94,8 +94,13 @@ output "dashboard_arn" {
 }
 
 output "package_path" {
-  description = "Path of the function's zip, named after all that goes into it. The file is there only where it was built."
+  description = "Path of the function's zip, named after all that goes into it: the file is there only where it was built. Of a prebuilt one, `package.path`; null with `package.s3`."
   value       = local.package_path
+}
+
+output "package_name" {
+  description = "What the function's zip is called after all that goes into it, as `make package` calls it."
+  value       = local.package_name
 }
 
 output "package_hash" {

@@ -1,7 +1,8 @@
-"""Build the Lambda package, and check that the function runs what was built; package.tf calls both.
+"""Build the Lambda package, and check that the function runs what was built; package.tf and `make package` call it.
 
 The zip holds the modules of `handler/` and, at its root, the packages of `handler/requirements.txt`. The same
 sources and lock give the same bytes: wheels are pinned by hash; names, times and modes in the zip are fixed.
+Its name says what went into it.
 Runs on Python 3.9 or newer with pip, whatever the machine: wheels are chosen for the function's runtime.
 """
 
@@ -10,12 +11,19 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HANDLER = Path(__file__).parent / "handler"
 
@@ -49,12 +57,12 @@ def build(handler: Path, runtime: str, architecture: str, package: Path) -> None
         handler: the folder with the handler's modules and its hash-locked requirements.txt.
         runtime: a Lambda runtime such as `python3.13`.
         architecture: `arm64` or `x86_64`, as Lambda names them.
-        package: where the zip goes. Several builds may write it at once: each renames a file of its own.
+        package: where the zip goes, in a folder that exists. Several builds may write it at once: each renames a file
+            of its own.
 
     Raises:
         PackageError: pip is missing, or could not get every locked wheel.
     """
-    package.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{package.stem}-", dir=package.parent) as scratch:
         libraries = Path(scratch, "libraries")
         install(handler / "requirements.txt", runtime, architecture, libraries)
@@ -66,6 +74,39 @@ def build(handler: Path, runtime: str, architecture: str, package: Path) -> None
         finished = Path(scratch, package.name)
         write_zip(files, finished)
         finished.replace(package)
+
+
+def file_name(handler: Path, runtime: str, architecture: str) -> str:
+    """Return what a handler's package is called, as package.tf does: after runtime, architecture, lock and sources."""
+    modules = [handler / "requirements.txt", *handler.rglob("*.py")]
+    sources = {"package.py": Path(__file__), **{path.relative_to(handler.parent).as_posix(): path for path in modules}}
+    going_in = {
+        "runtime": runtime,
+        "architecture": architecture,
+        "sources": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources.items()},
+    }
+    text = json.dumps(going_in, sort_keys=True, separators=(",", ":"))
+    return f"dynamodb-momento-cache-{runtime}-{architecture}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.zip"
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other build works in a folder, so that many module blocks that share a package build it once.
+
+    Where there is no such lock, on Windows, each builds it for itself, to the same bytes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl  # noqa: PLC0415 - Unix only
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def install(requirements: Path, runtime: str, architecture: str, target: Path) -> None:
@@ -130,12 +171,17 @@ def write_zip(files: dict[str, Path], package: Path) -> None:
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
+def code_sha256_of(package: Path) -> str:
+    """Return what Lambda will say of a zip (`CodeSha256`): the base64 of its SHA-256."""
+    return base64.b64encode(hashlib.sha256(package.read_bytes()).digest()).decode()
+
+
 def verify(package: Path, code_sha256: str) -> None:
     """Check that a function's code is the package.
 
     Args:
         package: the zip.
-        code_sha256: what Lambda says of the function's code (`CodeSha256`, the base64 of a zip's SHA-256).
+        code_sha256: what Lambda says of the function's code.
 
     Raises:
         PackageError: the function runs other code, or the package is not here to compare with.
@@ -145,12 +191,12 @@ def verify(package: Path, code_sha256: str) -> None:
             f"{package} is not here: it was built in another checkout. Build it here too, with "
             "`terraform apply -replace='…terraform_data.package[0]'`."
         )
-    built = base64.b64encode(hashlib.sha256(package.read_bytes()).digest()).decode()
+    built = code_sha256_of(package)
     if built != code_sha256:
         raise PackageError(
-            f"The function runs other code ({code_sha256}) than {package} ({built}): an earlier upload failed. "
-            "Have both made anew, with `terraform apply -replace='…terraform_data.package[0]' "
-            "-replace='…aws_lambda_function.this[0]'`."
+            f"The function runs other code ({code_sha256}) than {package} ({built}): an upload failed, or the code was "
+            "changed since by other means. Have both made anew, with "
+            "`terraform apply -replace='…terraform_data.package[0]' -replace='…aws_lambda_function.this[0]'`."
         )
 
 
@@ -159,10 +205,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
 
-    build_command = commands.add_parser("build", help="build the package, unless the file is there")
+    build_command = commands.add_parser(
+        "build",
+        help="build the package, unless the file is there",
+        description="Build the package, unless the file is there; print its path and what Lambda will call its "
+        "CodeSha256, which is the module's package.s3.code_sha256.",
+    )
     build_command.add_argument("--runtime", required=True, help="the function's, for example python3.13")
     build_command.add_argument("--architecture", required=True, choices=PLATFORMS, help="the function's")
-    build_command.add_argument("package", type=Path, help="the zip to write; name it after all that goes into it")
+    build_command.add_argument(
+        "--directory", type=Path, default=Path(".build"), help="where it goes, under a name that says what is in it"
+    )
+    build_command.add_argument("package", type=Path, nargs="?", help="the zip to write, if by another name")
 
     verify_command = commands.add_parser("verify", help="fail unless the function runs the package")
     verify_command.add_argument("--code-sha256", required=True, help="the function's CodeSha256, as Lambda says")
@@ -172,17 +226,21 @@ def main() -> int:
     if arguments.command == "build" and not re.fullmatch(r"python3\.\d+", arguments.runtime):
         build_command.error(f"--runtime is {arguments.runtime}, not of the form python3.13")
 
-    package: Path = arguments.package
     try:
         if arguments.command == "verify":
+            package: Path = arguments.package
             verify(package, arguments.code_sha256)
-        elif not package.exists():
-            build(HANDLER, arguments.runtime, arguments.architecture, package)
+        else:
+            name = file_name(HANDLER, arguments.runtime, arguments.architecture)
+            package = arguments.package or arguments.directory / name
+            with alone(package.parent):
+                if not package.exists():
+                    build(HANDLER, arguments.runtime, arguments.architecture, package)
     except PackageError as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
         return 1
-    contents = package.read_bytes()
-    print(f"{package}: {len(contents):,} bytes, SHA-256 {hashlib.sha256(contents).hexdigest()}")
+    print(f"path         {package}")
+    print(f"code_sha256  {code_sha256_of(package)}")
     return 0
 
 

@@ -38,13 +38,15 @@ locals {
     } },
   ]])...)
 
-  hash_key = var.table != null ? var.table.hash_key : one([
-    for table in data.aws_dynamodb_table.existing : { name = table.hash_key, type = one([for key in table.attribute : key.type if key.name == table.hash_key]) }
+  # The primary key, hash key first; nothing where nothing is made or known.
+  primary_key = var.table != null ? concat([var.table.hash_key], var.table.range_key[*]) : flatten([
+    for table in data.aws_dynamodb_table.existing : [
+      for name in compact([table.hash_key, table.range_key]) : { name = name, type = one([for key in table.attribute : key.type if key.name == name]) }
+    ]
   ])
 
-  key_attributes = var.table != null ? concat([var.table.hash_key.name], var.table.range_key[*].name) : flatten([
-    for table in data.aws_dynamodb_table.existing : compact([table.hash_key, table.range_key])
-  ])
+  hash_key       = length(local.primary_key) > 0 ? local.primary_key[0] : null
+  key_attributes = local.primary_key[*].name
 
   indexes = {
     for name, index in var.table != null ? local.secondary_indexes : local.existing_indexes : name => {

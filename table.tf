@@ -153,14 +153,15 @@ resource "aws_dynamodb_table" "this" {
 }
 
 resource "aws_dynamodb_resource_policy" "this" {
-  count = var.create && try(var.table.resource_policy, null) != null ? 1 : 0
+  # Not by try(), which is unknown where the policy is, such as one with an ARN that is not known yet.
+  count = !var.create || var.table == null ? 0 : var.table.resource_policy != null ? 1 : 0
 
   resource_arn = aws_dynamodb_table.this[0].arn
   policy       = var.table.resource_policy.policy
 }
 
 resource "aws_dynamodb_contributor_insights" "this" {
-  for_each = toset(var.create && try(var.table.contributor_insights_enabled, false) ? concat(["table"], [for name in keys(var.table.global_secondary_indexes) : "index/${name}"]) : [])
+  for_each = toset(!var.create || var.table == null ? [] : !var.table.contributor_insights_enabled ? [] : concat(["table"], [for name in keys(var.table.global_secondary_indexes) : "index/${name}"]))
 
   table_name = aws_dynamodb_table.this[0].name
   index_name = each.key == "table" ? null : trimprefix(each.key, "index/")

@@ -303,7 +303,7 @@ variable "table" {
   }
 
   validation {
-    condition     = var.table == null ? true : alltrue([for region in keys(var.table.replicas) : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    condition     = var.table == null ? true : alltrue([for region in keys(var.table.replicas) : can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]+$", region))])
     error_message = "table.replicas must be keyed by Region, such as eu-central-1."
   }
 
@@ -661,33 +661,93 @@ variable "bisect_batch_on_function_error" {
 
 variable "filter_patterns" {
   description = <<-EOT
-    Patterns in `jsonencode(…)` that a record must match, any one of them, to reach the function; at most 5 (10 if AWS
-    raised your quota). They may test only the item's keys, as in
-    `jsonencode({ dynamodb = { Keys = { pk = { S = [{ prefix = "ORDER#" }] } } } })`: keys never change, whereas a filter
-    on an image or on the event's name would hide an item that leaves a view. Default: none: every record, but for those
-    that no view shows: if each has a `where`, the module filters by these, within 5 filters of
-    4096 characters (output `filter_patterns`).
+    What a record must match, any one of at most 5 patterns (10 if AWS raised your quota), to reach the function. Each
+    pattern says of key attributes of the table what they must be, all of those that it names, as in
+    `[{ pk = { prefix = ["ORDER#"] } }]`: keys never change, whereas a filter on an image or on the event's name would hide
+    an item that leaves a view. Default: none: every record, but for those that no view shows: if each has a `where`, the
+    module filters by these, within 5 filters of 4096 characters (output `filter_patterns`).
+
+    For each key attribute, any one of these has to match. Values are as DynamoDB writes them: a number in digits, binary in
+    base64.
+
+    - `equals`: the value itself.
+    - `equals_ignore_case`, `prefix`, `suffix`: for strings.
+    - `anything_but`: any value but these.
   EOT
-  type        = list(string)
-  default     = []
-  nullable    = false
+  type = list(map(object({
+    equals             = optional(list(string), [])
+    equals_ignore_case = optional(list(string), [])
+    prefix             = optional(list(string), [])
+    suffix             = optional(list(string), [])
+    anything_but       = optional(list(string), [])
+  })))
+  default  = []
+  nullable = false
 
   validation {
-    condition     = alltrue([for pattern in var.filter_patterns : can(keys(jsondecode(pattern)))])
-    error_message = "filter_patterns must be JSON objects: write each as jsonencode({ dynamodb = { Keys = { … } } })."
+    condition     = alltrue([for pattern in var.filter_patterns : length(pattern) > 0])
+    error_message = "filter_patterns: each pattern must name a key attribute: an empty one would match every record."
   }
 
   validation {
-    condition = alltrue([
-      for pattern in var.filter_patterns :
-      try(keys(jsondecode(pattern)) == ["dynamodb"] && keys(jsondecode(pattern).dynamodb) == ["Keys"], false) if can(keys(jsondecode(pattern)))
-    ])
-    error_message = "filter_patterns may test only dynamodb.Keys: a filter on anything else would hide an item that leaves a view. Use a view's where for the rest."
+    condition = alltrue(flatten([
+      for pattern in var.filter_patterns : [for test in values(pattern) : length(flatten(values(test))) > 0]
+    ]))
+    error_message = "filter_patterns: each key attribute must have equals, equals_ignore_case, prefix, suffix or anything_but, with at least one value. (Terraform drops an attribute of another name, such as one that is misspelt, unsaid.)"
   }
 
   validation {
     condition     = length(var.filter_patterns) <= 10
     error_message = "filter_patterns may hold at most 10 patterns, the most that Lambda allows: join some with more values in a list."
+  }
+}
+
+variable "filter_kms_key_arn" {
+  description = <<-EOT
+    ARN of a customer managed KMS key to encrypt the mapping's filters with, which can hold values of yours: those of
+    `filter_patterns` and of the views' `where`. The key's own policy has to let Lambda (`lambda.amazonaws.com`) decrypt with
+    it. Default: none: a key of AWS's.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.filter_kms_key_arn == null ? true : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.filter_kms_key_arn))
+    error_message = "filter_kms_key_arn must be the ARN of a KMS key, arn:aws:kms:…:key/…: Lambda does not accept an alias."
+  }
+}
+
+variable "metrics_config" {
+  description = <<-EOT
+    What the mapping itself counts, as CloudWatch metrics that are paid as custom ones.
+
+    - `metrics`: `["EventCount"]`: records that were polled, filtered out, invoked with, failed, dropped and sent to the failure
+      destination. Default: none: what the function handles it counts itself.
+  EOT
+  type        = object({ metrics = optional(set(string), []) })
+  default     = {}
+  nullable    = false
+
+  # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html#event-source-mapping-metrics
+  validation {
+    condition     = length(setsubtract(var.metrics_config.metrics, ["EventCount"])) == 0
+    error_message = "metrics_config.metrics may hold only \"EventCount\", which is what Lambda counts of a DynamoDB stream."
+  }
+}
+
+variable "tumbling_window_in_seconds" {
+  description = <<-EOT
+    Refused: leave it out. A tumbling window hands what a function made of one batch to the next, for totals over some time:
+    the function has to answer with that state, or the batch fails. This one has none: what a batch makes is in the cache.
+    See `maximum_batching_window_in_seconds` for larger batches.
+  EOT
+  type        = number
+  default     = null
+
+  # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
+  validation {
+    condition     = var.tumbling_window_in_seconds == null
+    error_message = "tumbling_window_in_seconds is not for this function: Lambda would fail every batch of a window, for the function has no state to answer with. Leave it out; maximum_batching_window_in_seconds makes batches larger."
   }
 }
 
@@ -1188,7 +1248,10 @@ variable "tracing_mode" {
 }
 
 variable "code_signing_config_arn" {
-  description = "ARN of a Lambda code signing configuration. Default: none."
+  description = <<-EOT
+    ARN of a Lambda code signing configuration. Default: none. What the module builds is not signed: where the configuration
+    enforces signatures, sign a zip that `make package` built, and give it as `package.s3` under its own name.
+  EOT
   type        = string
   default     = null
 
@@ -1332,10 +1395,60 @@ variable "existing_role" {
 
 # How it is deployed.
 
+variable "package" {
+  description = <<-EOT
+    The function's code, prebuilt, for where Terraform runs without Python or without a package index. In the module's
+    folder, `make package` builds it, and prints its path and what `code_sha256` is; `RUNTIME` and `ARCHITECTURE` say what
+    for. Keep its name, which says what went into it: a plan warns of one that is not of this version of the module.
+    Default: none: it is built when the plan is applied, to the same bytes.
+
+    - `path`: path of the zip, as seen from where Terraform runs; or
+    - `s3`: an object of a bucket in the function's Region, which who runs Terraform may read:
+      - `bucket`, `key`; and `object_version`, where the bucket keeps versions. Default: the latest.
+      - `code_sha256`: the base64 of the SHA-256 of what is there, as `make package` printed it (of a zip that was signed
+        since, as Lambda will call it).
+  EOT
+  type = object({
+    path = optional(string)
+    s3 = optional(object({
+      bucket         = string
+      key            = string
+      object_version = optional(string)
+      code_sha256    = string
+    }))
+  })
+  default = null
+
+  validation {
+    condition     = var.package == null ? true : (var.package.path == null) != (var.package.s3 == null)
+    error_message = "package: set either path or s3: leave package out to have it built."
+  }
+
+  validation {
+    condition     = try(var.package.path, null) == null || !var.create ? true : fileexists(var.package.path)
+    error_message = "package.path must be a zip that is there when Terraform plans: run `make package` in the module's folder first, and give the path as seen from where Terraform runs."
+  }
+
+  validation {
+    condition     = try(var.package.s3, null) == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.package.s3.bucket))
+    error_message = "package.s3.bucket must be a bucket's name, not its ARN or URL."
+  }
+
+  validation {
+    condition     = try(var.package.s3, null) == null ? true : can(regex("^[^/].*$", var.package.s3.key))
+    error_message = "package.s3.key must be an object's key, without a slash in front."
+  }
+
+  validation {
+    condition     = try(var.package.s3, null) == null ? true : can(regex("^[a-zA-Z0-9+/]{43}=$", var.package.s3.code_sha256))
+    error_message = "package.s3.code_sha256 must be the base64 of a SHA-256, 44 characters, as `make package` prints it: not the hexadecimal that sha256sum prints."
+  }
+}
+
 variable "python_command" {
   description = <<-EOT
     The Python that builds the package where Terraform runs: 3.9 or newer, with pip and a package index in reach. It need
-    not be the function's. Default: `python3`.
+    not be the function's. Not used with `package`. Default: `python3`.
   EOT
   type        = string
   default     = "python3"

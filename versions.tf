@@ -5,8 +5,8 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # 5.76: the first that accepts the default runtime, python3.13.
-      version = ">= 5.76"
+      # 5.98: the first whose aws_dynamodb_table has recovery_period_in_days. How that is known: CONTRIBUTING.md.
+      version = ">= 5.98"
     }
   }
 }

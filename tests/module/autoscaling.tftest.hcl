@@ -49,6 +49,10 @@ run "a_new_table_begins_with_the_least" {
 run "only_what_has_room_to_scale_scales" {
   command = plan
 
+  variables {
+    tags = { team = "kitchen" }
+  }
+
   assert {
     condition = { for key, target in aws_appautoscaling_target.this : key => [target.service_namespace, target.resource_id, target.scalable_dimension, tostring(target.min_capacity), tostring(target.max_capacity)] } == {
       "table/read"      = ["dynamodb", "table/orders", "dynamodb:table:ReadCapacityUnits", "5", "100"]
@@ -60,11 +64,16 @@ run "only_what_has_room_to_scale_scales" {
 
   assert {
     condition = { for key, policy in aws_appautoscaling_policy.this : key => [policy.name, policy.policy_type, one(one(policy.target_tracking_scaling_policy_configuration).predefined_metric_specification).predefined_metric_type, tostring(one(policy.target_tracking_scaling_policy_configuration).target_value)] } == {
-      "table/read"      = ["orders-table-read", "TargetTrackingScaling", "DynamoDBReadCapacityUtilization", "70"]
-      "index/type/read" = ["orders-index-type-read", "TargetTrackingScaling", "DynamoDBReadCapacityUtilization", "70"]
-      "index/busy/read" = ["orders-index-busy-read", "TargetTrackingScaling", "DynamoDBReadCapacityUtilization", "50"]
+      "table/read"      = ["orders-read", "TargetTrackingScaling", "DynamoDBReadCapacityUtilization", "70"]
+      "index/type/read" = ["orders-read", "TargetTrackingScaling", "DynamoDBReadCapacityUtilization", "70"]
+      "index/busy/read" = ["orders-read", "TargetTrackingScaling", "DynamoDBReadCapacityUtilization", "50"]
     }
     error_message = "Each by its use, at the given target."
+  }
+
+  assert {
+    condition     = alltrue([for target in aws_appautoscaling_target.this : target.tags == tomap({ team = "kitchen" })])
+    error_message = "What scales has the tags."
   }
 }
 

@@ -107,8 +107,13 @@ run "the_mapping_reads_from_the_start_and_gives_up_late" {
   }
 
   assert {
-    condition     = length(aws_lambda_event_source_mapping.this[0].filter_criteria) == 0
+    condition     = length(aws_lambda_event_source_mapping.this[0].filter_criteria) == 0 && aws_lambda_event_source_mapping.this[0].kms_key_arn == null
     error_message = "Every record reaches the function."
+  }
+
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.this[0].metrics_config) == 0
+    error_message = "What the mapping counts is not asked for, nor paid."
   }
 }
 
@@ -158,8 +163,8 @@ run "the_package_is_named_after_what_goes_into_it" {
   }
 
   assert {
-    condition     = terraform_data.package[0].triggers_replace == [output.package_path, "orders"] && terraform_data.deployed[0].triggers_replace == [output.package_path, "orders"]
-    error_message = "It is built, and checked, when it or the function's name changes."
+    condition     = terraform_data.package[0].triggers_replace == [output.package_path, "orders"] && terraform_data.deployed[0].triggers_replace == [output.package_path, "orders", "Q29kZQ=="]
+    error_message = "It is built when it or the function's name changes, and checked when what the function runs does too."
   }
 }
 

@@ -162,10 +162,7 @@ run "the_callers_filters_hold_too" {
   command = plan
 
   variables {
-    filter_patterns = [
-      "{\"dynamodb\": {\"Keys\": {\"pk\": {\"S\": [{\"prefix\": \"A\"}]}}}}",
-      "{\"dynamodb\": {\"Keys\": {\"pk\": {\"S\": [\"B\"]}}}}",
-    ]
+    filter_patterns = [{ pk = { prefix = ["A"] } }, { pk = { equals = ["B"] } }]
     views = {
       order = { kind = "item", key = "{pk}", where = "{\"type\":[\"order\"]}" }
     }
@@ -186,14 +183,11 @@ run "where_they_do_not_fit_the_callers_filters_hold_alone" {
   command = plan
 
   variables {
-    filter_patterns = [
-      "{\"dynamodb\": {\"Keys\": {\"pk\": {\"S\": [{\"prefix\": \"A\"}]}}}}",
-      "{\"dynamodb\": {\"Keys\": {\"pk\": {\"S\": [\"B\"]}}}}",
-    ]
+    filter_patterns = [{ pk = { prefix = ["A"] } }, { pk = { equals = ["B"] } }]
   }
 
   assert {
-    condition     = jsonencode(output.filter_patterns) == jsonencode(var.filter_patterns)
+    condition     = output.filter_patterns == tolist(["{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[{\"prefix\":\"A\"}]}}}}", "{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[\"B\"]}}}}"])
     error_message = "Eight filters are more than Lambda allows."
   }
 }

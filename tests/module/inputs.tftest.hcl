@@ -31,14 +31,13 @@ run "the_mapping_and_the_function_have_what_is_asked_for" {
     maximum_record_age_in_seconds      = 3600
     bisect_batch_on_function_error     = false
     enabled                            = false
-    filter_patterns = [
-      "{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[{\"prefix\":\"ORDER#\"}]}}}}",
-      "{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[\"TOTAL\"]}}}}",
-    ]
-    memory_size           = 1769
-    timeout               = 300
-    log_level             = "DEBUG"
-    log_retention_in_days = 365
+    filter_patterns                    = [{ pk = { prefix = ["ORDER#"] } }, { pk = { equals = ["TOTAL"] } }]
+    filter_kms_key_arn                 = "arn:aws:kms:eu-west-1:111122223333:key/f"
+    metrics_config                     = { metrics = ["EventCount"] }
+    memory_size                        = 1769
+    timeout                            = 300
+    log_level                          = "DEBUG"
+    log_retention_in_days              = 365
   }
 
   assert {
@@ -61,6 +60,11 @@ run "the_mapping_and_the_function_have_what_is_asked_for" {
       { pattern = "{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[\"TOTAL\"]}}}}" },
     ])
     error_message = "The mapping has each filter pattern."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this[0].kms_key_arn == "arn:aws:kms:eu-west-1:111122223333:key/f" && one(aws_lambda_event_source_mapping.this[0].metrics_config).metrics == toset(["EventCount"])
+    error_message = "They are encrypted with the given key, and the mapping counts."
   }
 
   assert {
@@ -523,54 +527,99 @@ run "a_records_age_is_whole_seconds" {
   expect_failures = [var.maximum_record_age_in_seconds]
 }
 
-run "a_filter_pattern_is_json" {
+run "a_filter_tests_a_key_in_every_way_that_lambda_has" {
   command = plan
 
   variables {
-    filter_patterns = ["dynamodb.Keys.pk"]
+    table = { hash_key = { name = "pk" }, range_key = { name = "sk", type = "N" } }
+    views = { order = { kind = "item", key = "{pk}#{sk}" } }
+    filter_patterns = [{
+      pk = { equals = ["a", "b"], equals_ignore_case = ["c"], prefix = ["d", "e"], suffix = ["f"], anything_but = ["g", "h"] }
+      sk = { equals = ["1"] }
+    }]
+  }
+
+  assert {
+    condition = jsondecode(one(output.filter_patterns)) == {
+      dynamodb = {
+        Keys = {
+          pk = { S = ["a", "b", { equals-ignore-case = "c" }, { prefix = "d" }, { prefix = "e" }, { suffix = "f" }, { anything-but = ["g", "h"] }] }
+          sk = { N = ["1"] }
+        }
+      }
+    }
+    error_message = "Both keys have to match, each by its type, any one way."
+  }
+}
+
+run "an_empty_filter_pattern_is_refused" {
+  command = plan
+
+  variables {
+    filter_patterns = [{ pk = { equals = ["a"] } }, {}]
   }
 
   expect_failures = [var.filter_patterns]
 }
 
-run "a_filter_may_not_test_an_image" {
+run "a_misspelt_filter_is_refused" {
   command = plan
 
   variables {
-    filter_patterns = ["{\"dynamodb\":{\"NewImage\":{\"type\":{\"S\":[\"order\"]}}}}"]
+    filter_patterns = [{ pk = { prefx = ["ORDER#"] } }]
   }
 
   expect_failures = [var.filter_patterns]
 }
 
-run "a_filter_may_not_test_an_image_beside_the_keys" {
+run "a_filter_may_not_test_what_is_no_key" {
   command = plan
 
   variables {
-    filter_patterns = ["{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[\"a\"]}},\"NewImage\":{\"type\":{\"S\":[\"order\"]}}}}"]
+    filter_patterns = [{ pk = { equals = ["a"] }, status = { equals = ["open"] } }]
   }
 
-  expect_failures = [var.filter_patterns]
-}
-
-run "a_filter_may_not_test_the_events_name" {
-  command = plan
-
-  variables {
-    filter_patterns = ["{\"eventName\":[\"INSERT\"],\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[\"a\"]}}}}"]
-  }
-
-  expect_failures = [var.filter_patterns]
+  expect_failures = [aws_lambda_event_source_mapping.this]
 }
 
 run "there_are_at_most_ten_filters" {
   command = plan
 
   variables {
-    filter_patterns = [for number in range(11) : "{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[\"${number}\"]}}}}"]
+    filter_patterns = [for number in range(11) : { pk = { equals = [tostring(number)] } }]
   }
 
   expect_failures = [var.filter_patterns]
+}
+
+run "a_filters_key_is_no_alias" {
+  command = plan
+
+  variables {
+    filter_kms_key_arn = "alias/filters"
+  }
+
+  expect_failures = [var.filter_kms_key_arn]
+}
+
+run "a_stream_has_events_to_count_and_no_more" {
+  command = plan
+
+  variables {
+    metrics_config = { metrics = ["EventCount", "KafkaMetrics"] }
+  }
+
+  expect_failures = [var.metrics_config]
+}
+
+run "a_tumbling_window_is_refused" {
+  command = plan
+
+  variables {
+    tumbling_window_in_seconds = 60
+  }
+
+  expect_failures = [var.tumbling_window_in_seconds]
 }
 
 run "a_runtime_is_pythons" {

@@ -87,14 +87,14 @@ run "a_table_has_all_that_is_asked_for" {
 
   assert {
     condition = alltrue([
-      for tags in [
+      for tags in concat([
         aws_dynamodb_table.this[0].tags,
         aws_lambda_event_source_mapping.this[0].tags,
         aws_lambda_function.this[0].tags,
         aws_cloudwatch_log_group.this[0].tags,
         aws_sqs_queue.failures[0].tags,
         aws_iam_role.this[0].tags,
-      ] : tags == tomap({ team = "kitchen" })
+      ], values(aws_cloudwatch_metric_alarm.this)[*].tags) : tags == tomap({ team = "kitchen" })
     ])
     error_message = "Every resource has the tags."
   }

@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 import venv
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -129,8 +130,8 @@ def test_a_package_that_is_there_is_not_built_again(tmp_path: Path) -> None:
     output.write_bytes(b"built before")
     code, says = build(output, "python3.13", "arm64")
     assert (code, output.read_bytes()) == (0, b"built before")
-    assert str(output) in says
-    assert hashlib.sha256(b"built before").hexdigest() in says
+    assert f"path         {output}" in says
+    assert f"code_sha256  {base64.b64encode(hashlib.sha256(b'built before').digest()).decode()}" in says
 
 
 def test_builds_at_the_same_time_leave_one_whole_package(built: Path, tmp_path: Path) -> None:
@@ -140,6 +141,42 @@ def test_builds_at_the_same_time_leave_one_whole_package(built: Path, tmp_path: 
     assert [each.result()[0] for each in builds] == [0, 0, 0]
     assert output.read_bytes() == built.read_bytes()
     assert contents(tmp_path) == ["package.zip"]
+
+
+def test_a_build_waits_for_another_one_and_takes_what_that_made(tmp_path: Path) -> None:
+    output = tmp_path / "package.zip"
+    with ThreadPoolExecutor() as pool:
+        with package.alone(tmp_path):
+            waiting = pool.submit(build, output, RUNTIME, ARCHITECTURE)
+            time.sleep(1)
+            output.write_bytes(b"built by the other")
+        code, says = waiting.result()
+    assert (code, output.read_bytes()) == (0, b"built by the other"), says
+
+
+def test_unless_told_where_a_package_goes_into_a_folder_under_a_name_that_says_what_is_in_it(
+    built: Path, tmp_path: Path
+) -> None:
+    command = (sys.executable, PROGRAM, "build", "--runtime", RUNTIME, "--architecture", ARCHITECTURE)
+    code, says = run(*command, "--directory", tmp_path)
+    named = tmp_path / package.file_name(package.HANDLER, RUNTIME, ARCHITECTURE)
+    assert code == 0, says
+    assert f"path         {named}\n" in says
+    assert named.read_bytes() == built.read_bytes()
+
+
+@pytest.mark.parametrize("changed", ["function.py", "requirements.txt"])
+def test_a_package_of_other_sources_has_another_name(handler: Path, changed: str) -> None:
+    before = package.file_name(handler, "python3.13", "arm64")
+    assert re.fullmatch(r"dynamodb-momento-cache-python3\.13-arm64-[0-9a-f]{16}\.zip", before)
+    with (handler / changed).open("a") as source:
+        source.write("# changed\n")
+    assert package.file_name(handler, "python3.13", "arm64") != before
+
+
+def test_a_package_for_another_runtime_has_another_hash_in_its_name(handler: Path) -> None:
+    names = [package.file_name(handler, f"python3.{minor}", "arm64") for minor in (12, 13)]
+    assert len({name.rpartition("-")[2] for name in names}) == 2
 
 
 def test_without_pip_the_message_says_how_to_get_it(tmp_path: Path) -> None:
