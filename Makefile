@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DYNAMODB := .build/dynamodb-local/installed.json
+SCAN := .build/scan/bin
+SCANNERS := .build/scan/.installed
 PYTEST_ARGUMENTS ?=
 HISTORIES ?= 20000
 
@@ -18,6 +20,13 @@ $(INSTALLED): requirements-dev.txt
 	@echo "Installing the locked tools into $(VENV) (about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+# Apart from the rest, for checkov pins much of what the rest has newer.
+$(SCANNERS): requirements-scan.txt | $(INSTALLED)
+	@echo "Installing the locked scanners into .build/scan"
+	@$(BIN)/uv venv --quiet --clear .build/scan
+	@$(BIN)/uv pip install --quiet --python .build/scan --require-hashes --no-build -r $<
 	@touch $@
 
 # Its first use installs it too, but here the line that says so is seen.
@@ -51,11 +60,15 @@ bench: $(INSTALLED) ## Measure the handler beside the seed's, renew benchmarks/r
 	@$(BIN)/python -m benchmarks run
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check style, types and Terraform's configuration
+lint: $(INSTALLED) $(SCANNERS) ## Check style, types, Terraform's configuration and what scanners find in it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m local terraform lint
+	$(SCAN)/shellcheck .ci/run
+	$(SCAN)/zizmor --offline --quiet --persona pedantic .github
+	$(SCAN)/trivy config .
+	LOG_LEVEL=ERROR $(SCAN)/checkov
 
 .PHONY: format
 format: $(INSTALLED) ## Format Python and Terraform
@@ -64,8 +77,10 @@ format: $(INSTALLED) ## Format Python and Terraform
 	terraform fmt -recursive
 
 .PHONY: lock
-lock: $(INSTALLED) ## Renew both lock files from pyproject.toml
+lock: $(INSTALLED) ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	  --upgrade -o handler/requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header \
 	  --quiet --upgrade --constraint handler/requirements.txt -o requirements-dev.txt
+	$(BIN)/uv pip compile --group scan --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade \
+	  -o requirements-scan.txt
