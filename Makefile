@@ -65,6 +65,7 @@ lint: $(INSTALLED) $(SCANNERS) ## Check style, types, Terraform's configuration 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m local terraform lint
+	$(BIN)/python -m local docs --check
 	$(SCAN)/shellcheck .ci/run
 	$(SCAN)/zizmor --offline --quiet --persona pedantic .github
 	$(SCAN)/trivy config .
@@ -75,6 +76,10 @@ format: $(INSTALLED) ## Format Python and Terraform
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	terraform fmt -recursive
+
+.PHONY: docs
+docs: $(INSTALLED) ## Write the inputs and outputs into the READMEs and docs/inputs.md
+	@$(BIN)/python -m local docs
 
 .PHONY: lock
 lock: $(INSTALLED) ## Renew the lock files from pyproject.toml
