@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DYNAMODB := .build/dynamodb-local/installed.json
+SCAN := .build/scan/bin
+SCANNERS := .build/scan/.installed
 PYTEST_ARGUMENTS ?=
 HISTORIES ?= 20000
 RUNTIME ?= python3.13
@@ -20,6 +22,13 @@ $(INSTALLED): requirements-dev.txt
 	@echo "Installing the locked tools into $(VENV) (about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+# Apart from the rest, for checkov pins much of what the rest has newer.
+$(SCANNERS): requirements-scan.txt | $(INSTALLED)
+	@echo "Installing the locked scanners into .build/scan"
+	@$(BIN)/uv venv --quiet --clear .build/scan
+	@$(BIN)/uv pip install --quiet --python .build/scan --require-hashes --no-build -r $<
 	@touch $@
 
 # Its first use installs it too, but here the line that says so is seen.
@@ -57,11 +66,16 @@ bench: $(INSTALLED) ## Measure the handler beside the seed's, renew benchmarks/r
 	@$(BIN)/python -m benchmarks run
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check style, types and Terraform's configuration
+lint: $(INSTALLED) $(SCANNERS) ## Check style, types, Terraform's configuration and what scanners find in it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m local terraform lint
+	$(BIN)/python -m local docs --check
+	$(SCAN)/shellcheck .ci/run
+	$(SCAN)/zizmor --offline --quiet --persona pedantic .github
+	$(SCAN)/trivy config .
+	LOG_LEVEL=ERROR $(SCAN)/checkov
 
 .PHONY: format
 format: $(INSTALLED) ## Format Python and Terraform
@@ -69,9 +83,15 @@ format: $(INSTALLED) ## Format Python and Terraform
 	$(BIN)/ruff format .
 	terraform fmt -recursive
 
+.PHONY: docs
+docs: $(INSTALLED) ## Write the inputs and outputs into the READMEs and docs/inputs.md
+	@$(BIN)/python -m local docs
+
 .PHONY: lock
-lock: $(INSTALLED) ## Renew both lock files from pyproject.toml
+lock: $(INSTALLED) ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	  --upgrade -o handler/requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header \
 	  --quiet --upgrade --constraint handler/requirements.txt -o requirements-dev.txt
+	$(BIN)/uv pip compile --group scan --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade \
+	  -o requirements-scan.txt

@@ -28,6 +28,7 @@ data "aws_dynamodb_table" "existing" {
 }
 
 resource "aws_dynamodb_table" "this" {
+  #checkov:skip=CKV_AWS_28:it is enabled unless the caller says otherwise, by an optional attribute's default, which checkov does not read
   count = var.create && var.table != null ? 1 : 0
 
   name                        = local.table_name

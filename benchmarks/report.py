@@ -8,6 +8,7 @@ from rich.table import Table
 
 from benchmarks.results import TARGETS, Results, Spread
 from benchmarks.sizing import Sizing, size
+from local.generated import with_part
 from local.terraform import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "performance.md"
@@ -43,12 +44,7 @@ def document(text: str, results: Results) -> str:
         ValueError: it lacks a marker.
     """
     for name, shown in ((FIGURES, sections(results)), (SIZING, [sized(results)])):
-        begin, end = f"<!-- begin: {name}, by make bench -->", f"<!-- end: {name} -->"
-        before, found_begin, rest = text.partition(begin)
-        _, found_end, after = rest.partition(end)
-        if not (found_begin and found_end):
-            raise ValueError(f"the document lacks {end if found_begin else begin}: a block stands between these two")
-        text = f"{before}{begin}\n\n" + "\n\n".join(map(_markdown, shown)) + f"\n\n{end}{after}"
+        text = with_part(text, name, "make bench", "\n\n".join(map(_markdown, shown)))
     return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,6 +14,7 @@ from local.aws import AwsStack
 from local.demo import run
 from local.event_source.__main__ import main as poller
 from local.momento.__main__ import main as momento
+from local.reference import DocumentationError, renew
 from local.server import ServerError
 from local.terraform import Terraform, TerraformError, check_format, root_modules
 
@@ -52,6 +53,14 @@ def demo() -> None:
     raise typer.Exit(0 if run(console) else 1)
 
 
+@main.command()
+def docs(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where something is stale.")] = False,
+) -> None:
+    """Write the inputs and outputs into the READMEs and docs, from the module's own files."""
+    renew(check=check)
+
+
 @terraform.command()
 def lint() -> None:
     """Check that the module and its examples are formatted and valid."""
@@ -81,6 +90,6 @@ if __name__ == "__main__":
     os.environ.update(no_grpc_proxy="127.0.0.1")
     try:
         main()
-    except (ServerError, TerraformError) as error:
+    except (DocumentationError, ServerError, TerraformError) as error:
         console.print(str(error), style="red", markup=False)
         sys.exit(1)
