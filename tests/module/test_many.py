@@ -21,11 +21,24 @@ NAMES = {
 
 
 @pytest.fixture(scope="module")
-def resources() -> list[tuple[str, str, str]]:
-    """Of which table, of which kind and, in Terraform's words, what is planned."""
+def plan() -> str:
+    """What Terraform says that it would make."""
     with Terraform("tests/module/many") as terraform:
-        planned = str(terraform.plan()).split("\n  # module.cache")[1:]
-    return [re.findall(r'^\["(\w+)"\]\.(\w+)\.\S+ will be created((?:.|\n)*)', each)[0] for each in planned]
+        return str(terraform.plan())
+
+
+@pytest.fixture(scope="module")
+def resources(plan: str) -> list[tuple[str, str, str]]:
+    """Of which table, of which kind and, in Terraform's words, what is planned."""
+    return [
+        re.findall(r'^\["(\w+)"\]\.(\w+)\.\S+ will be created((?:.|\n)*)', each)[0]
+        for each in plan.split("\n  # module.cache")[1:]
+    ]
+
+
+def test_a_first_plan_warns_of_nothing(plan: str) -> None:
+    assert "Plan: " in plan
+    assert "Warning" not in plan
 
 
 def test_many_tables_have_their_own_of_everything_but_one_package(resources: list[tuple[str, str, str]]) -> None:
