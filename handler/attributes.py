@@ -68,8 +68,8 @@ class Path:
             AttributeValueError: a value on the way is not one that DynamoDB writes.
         """
         found = image.get(self._attribute)
-        if found is None:
-            return None
+        if found is None or not self._within:
+            return found
         for step in self._within:
             kind, content = unpack(found)
             if isinstance(step, str):
@@ -111,12 +111,21 @@ class Template:
         template.literals = (prefix + self.literals[0], *self.literals[1:])
         return template
 
+    def found_by(self, path_of: Callable[[str], Path]) -> "Template":
+        """The same template with another path for each name to find its value in an item."""
+        template = copy.copy(self)
+        template._paths = tuple(map(path_of, self.names))
+        return template
+
     def of(self, image: Image) -> str | None:
         """Fill the placeholders from an item, each by its path; None where one has no text."""
-        if len(self._paths) == 1:
-            filled = text(self._paths[0].lookup(image))
-            return None if filled is None else f"{self.literals[0]}{filled}{self.literals[1]}"
-        return self.fill(text(path.lookup(image)) for path in self._paths)
+        filled = self.literals[0]
+        for path, literal in zip(self._paths, self.literals[1:], strict=True):
+            value = text(path.lookup(image))
+            if value is None:
+                return None
+            filled += value + literal
+        return filled
 
     def value_of(self, image: Image) -> AttributeValue | None:
         """What an attribute must equal: where the template is just `{name}`, that attribute itself, else a string."""
@@ -149,7 +158,9 @@ def text(value: AttributeValue | None) -> str | None:
     kind, content = unpack(value)
     match kind:
         case "S":
-            _check_unicode(content)
+            # Nearly all text is, and knows it: no more has to be checked of it.
+            if not content.isascii():
+                _check_unicode(content)
             return content or None
         case "N":
             return number(content)
@@ -173,7 +184,8 @@ def encode(value: AttributeValue) -> Raw:
         AttributeValueError: the value is not one that DynamoDB writes.
     """
     try:
-        return Raw(msgspec.json.encode(_plain(value)))
+        (plain,) = _plain((value,))
+        return Raw(msgspec.json.encode(plain))
     except UnicodeEncodeError:
         raise AttributeValueError(_NOT_UNICODE) from None
 
@@ -220,21 +232,26 @@ def _check_unicode(text: str) -> None:
         raise AttributeValueError(_NOT_UNICODE) from None
 
 
-def _plain(value: AttributeValue) -> Any:
-    # What nearly all values are, told without a call. The rest is left to unpack(), which refuses what is wrong.
-    if type(value) is dict and len(value) == 1:
-        ((kind, content),) = value.items()
-        holds = type(content)
-        if kind == "S" and holds is str:
-            return content
-        if kind == "N" and holds is str:
-            return Raw(number(content).encode())
-        if kind == "M" and holds is dict:
-            return {name: _plain(each) for name, each in content.items()}
-        if kind == "L" and holds is list:
-            return [_plain(each) for each in content]
-    kind, content = unpack(value)
-    return _PLAIN[kind](content)
+def _plain(values: Iterable[AttributeValue]) -> list[Any]:
+    """Values as msgspec encodes them. Those within one list or map share a call, for most of the time goes into calls.
+
+    What nearly all values are is told here. The rest is left to unpack(), which refuses what is wrong.
+    """
+    plain: list[Any] = []
+    for value in values:
+        if isinstance(value, dict) and len(value) == 1:
+            if "S" in value and isinstance(content := value["S"], str):
+                plain.append(content)
+                continue
+            if "M" in value and isinstance(content := value["M"], dict):
+                plain.append(dict(zip(content, _plain(content.values()), strict=True)))
+                continue
+            if "L" in value and isinstance(content := value["L"], list):
+                plain.append(_plain(content))
+                continue
+        kind, content = unpack(value)
+        plain.append(_PLAIN[kind](content))
+    return plain
 
 
 def unpack(value: AttributeValue) -> tuple[str, Any]:
@@ -252,7 +269,7 @@ def unpack(value: AttributeValue) -> tuple[str, Any]:
     holds = _HOLDS.get(kind)
     if holds is None:
         raise AttributeValueError("an attribute value has a type that DynamoDB does not have")
-    if not holds(content):
+    if not isinstance(content, holds) or (kind in _NOT_ALL and not _NOT_ALL[kind](content)):
         raise AttributeValueError(f"an attribute value of type {kind} holds what that type can not")
     return kind, content
 
@@ -292,35 +309,37 @@ def binary(content: str | bytes) -> str:
     return content
 
 
-def _all(kind: type | tuple[type, ...]) -> Callable[[Any], bool]:
-    return lambda content: isinstance(content, list) and all(isinstance(element, kind) for element in content)
-
-
-_HOLDS: Mapping[str, Callable[[Any], bool]] = {
-    "S": lambda content: isinstance(content, str),
-    "N": lambda content: isinstance(content, str),
-    "B": lambda content: isinstance(content, str | bytes),
-    "BOOL": lambda content: isinstance(content, bool),
-    "NULL": lambda content: content is True,
-    "M": lambda content: isinstance(content, dict),
-    "L": lambda content: isinstance(content, list),
-    "SS": _all(str),
-    "NS": _all(str),
-    "BS": _all((str, bytes)),
+_HOLDS: Mapping[str, type | tuple[type, ...]] = {
+    "S": str,
+    "N": str,
+    "B": (str, bytes),
+    "BOOL": bool,
+    "NULL": bool,
+    "M": dict,
+    "L": list,
+    "SS": list,
+    "NS": list,
+    "BS": list,
 }
-"""Each type that DynamoDB has, and what it can hold.
+"""Each type that DynamoDB has, and what it holds.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_AttributeValue.html
 """
 
+_NOT_ALL: Mapping[str, Callable[[Any], bool]] = {
+    "NULL": lambda content: content is True,
+    **{
+        kind: lambda content, holds=_HOLDS[kind[0]]: all(isinstance(element, holds) for element in content)
+        for kind in ("SS", "NS", "BS")
+    },
+}
+"""What else has to be true of some types' content."""
+
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
-    "S": lambda content: content,
     "N": lambda content: Raw(number(content).encode()),
     "B": binary,
     "BOOL": lambda content: content,
     "NULL": lambda _: None,
-    "M": lambda content: {name: _plain(value) for name, value in content.items()},
-    "L": lambda content: [_plain(value) for value in content],
     "SS": sorted,
     "NS": lambda content: [Raw(each.encode()) for each in sorted(map(number, content), key=_by_value)],
     "BS": lambda content: sorted(map(binary, content)),

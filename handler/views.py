@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from handler.attributes import AttributeValue, AttributeValueError, Image, encode, text
+from handler.attributes import AttributeValue, AttributeValueError, Image, encode
 from handler.changes import NetChange
 from handler.records import Rejection, item_hash
 from handler.settings import REFRESH, ItemView, ListView, Settings, View
@@ -154,7 +154,7 @@ def place_of(view: View, image: Image | None) -> Place | None:
         return None if key is None else (key, "")
     if view.rebuild_from is not None and not view.rebuild_from.finds(image):
         return None
-    member = view.member.fill(text(view.source(name).lookup(image)) for name in view.member.names)
+    member = view.member.of(image)
     return None if member is None else (key, member)
 
 
@@ -162,8 +162,12 @@ def _shown(view: View, image: Image) -> Image:
     """What a view shows of an item, not yet encoded."""
     if view.fields is None:
         return {name: value for name, value in image.items() if name != REFRESH}
-    found = ((name, path.lookup(image)) for name, path in view.fields.items())
-    return {name: value for name, value in found if value is not None}
+    shown: dict[str, AttributeValue] = {}
+    for name, path in view.fields.items():
+        value = path.lookup(image)
+        if value is not None:
+            shown[name] = value
+    return shown
 
 
 class _State(NamedTuple):
