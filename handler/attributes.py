@@ -269,7 +269,7 @@ def unpack(value: AttributeValue) -> tuple[str, Any]:
     holds = _HOLDS.get(kind)
     if holds is None:
         raise AttributeValueError("an attribute value has a type that DynamoDB does not have")
-    if not isinstance(content, holds) or (kind in _NOT_ALL and not _NOT_ALL[kind](content)):
+    if not isinstance(content, holds) or (kind in _PARTLY and not _PARTLY[kind](content)):
         raise AttributeValueError(f"an attribute value of type {kind} holds what that type can not")
     return kind, content
 
@@ -326,14 +326,13 @@ _HOLDS: Mapping[str, type | tuple[type, ...]] = {
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_AttributeValue.html
 """
 
-_NOT_ALL: Mapping[str, Callable[[Any], bool]] = {
+_PARTLY: Mapping[str, Callable[[Any], bool]] = {
     "NULL": lambda content: content is True,
-    **{
-        kind: lambda content, holds=_HOLDS[kind[0]]: all(isinstance(element, holds) for element in content)
-        for kind in ("SS", "NS", "BS")
-    },
+    "SS": lambda content: all(isinstance(element, str) for element in content),
+    "NS": lambda content: all(isinstance(element, str) for element in content),
+    "BS": lambda content: all(isinstance(element, str | bytes) for element in content),
 }
-"""What else has to be true of some types' content."""
+"""The types that hold not all of that, and what they do."""
 
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "N": lambda content: Raw(number(content).encode()),

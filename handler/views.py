@@ -246,7 +246,8 @@ def _unchanged(view: View, states: list[_State]) -> bool:
 
 
 def _same(values: Iterable[Any]) -> bool:
-    first, *others = [*values] or [None]
+    others = iter(values)
+    first = next(others, None)
     return all(other == first for other in others)
 
 
@@ -255,11 +256,11 @@ def _draft(
 ) -> None:
     """Add to the drafts what one item's states mean for one view, of which the last is shown as a row."""
     writes: dict[Place, tuple[int, Row | None]] = {}
-    conditions: dict[str, Mapping[str, AttributeValue] | None] = {}
+    images: dict[str, Image] = {}
     place: Place | None = None
     for state in states:
         if state.image is not None and state.place is not None:
-            conditions[state.place[0]] = _condition(view, state.image)
+            images[state.place[0]] = state.image
         if place is not None and place != state.place:
             writes[place] = (state.sequence_number, None)
         place = state.place
@@ -270,7 +271,9 @@ def _draft(
         if other is not None and other.view != name:
             raise KeyCollisionError(f"the views {other.view} and {name} give the same cache key: tell their keys apart")
     for (key, member), write in writes.items():
-        draft = drafts.setdefault(key, _Draft(name, lowest, {}, conditions[key]))
+        draft = drafts.get(key)
+        if draft is None:
+            draft = drafts[key] = _Draft(name, lowest, {}, _condition(view, images[key]))
         if member not in draft.writes or draft.writes[member][0] <= write[0]:
             draft.writes[member] = write
 
