@@ -36,6 +36,7 @@ class AttributeValueError(ValueError):
     """An attribute value is not one that DynamoDB writes. Names its type, never its content."""
 
 
+_ENCODER = msgspec.json.Encoder()
 _STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]{}]+)|\[(\d+)\]")
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
@@ -89,17 +90,18 @@ class Template:
     Attributes:
         literals: the fixed parts, one more than there are placeholders.
         names: what stands within the braces, in order.
+        paths: where the value of each is within an item.
 
     Raises:
         ValueError: a brace has no partner, or nothing parts two placeholders.
     """
 
-    __slots__ = ("_paths", "literals", "names")
+    __slots__ = ("literals", "names", "paths")
 
     def __init__(self, text: str) -> None:
         parts = re.split(r"\{([^{}]+)\}", text)
         self.literals, self.names = tuple(parts[::2]), tuple(parts[1::2])
-        self._paths = tuple(map(Path, self.names))
+        self.paths = tuple(map(Path, self.names))
         if any("{" in literal or "}" in literal for literal in self.literals):
             raise ValueError(f'"{text}" has a brace without its partner: write placeholders like "{{pk}}"')
         if "" in self.literals[1:-1]:
@@ -114,13 +116,13 @@ class Template:
     def found_by(self, path_of: Callable[[str], Path]) -> "Template":
         """The same template with another path for each name to find its value in an item."""
         template = copy.copy(self)
-        template._paths = tuple(map(path_of, self.names))
+        template.paths = tuple(map(path_of, self.names))
         return template
 
     def of(self, image: Image) -> str | None:
         """Fill the placeholders from an item, each by its path; None where one has no text."""
         filled = self.literals[0]
-        for path, literal in zip(self._paths, self.literals[1:], strict=True):
+        for path, literal in zip(self.paths, self.literals[1:], strict=True):
             value = text(path.lookup(image))
             if value is None:
                 return None
@@ -130,7 +132,7 @@ class Template:
     def value_of(self, image: Image) -> AttributeValue | None:
         """What an attribute must equal: where the template is just `{name}`, that attribute itself, else a string."""
         if self.literals == ("", ""):
-            return self._paths[0].lookup(image)
+            return self.paths[0].lookup(image)
         filled = self.of(image)
         return None if filled is None else {"S": filled}
 
@@ -183,9 +185,9 @@ def encode(value: AttributeValue) -> Raw:
     Raises:
         AttributeValueError: the value is not one that DynamoDB writes.
     """
+    (plain,) = _plain((value,))
     try:
-        (plain,) = _plain((value,))
-        return Raw(msgspec.json.encode(plain))
+        return Raw(_ENCODER.encode(plain))
     except UnicodeEncodeError:
         raise AttributeValueError(_NOT_UNICODE) from None
 
@@ -239,14 +241,14 @@ def _plain(values: Iterable[AttributeValue]) -> list[Any]:
     """
     plain: list[Any] = []
     for value in values:
-        if isinstance(value, dict) and len(value) == 1:
-            if "S" in value and isinstance(content := value["S"], str):
+        if type(value) is dict and len(value) == 1:
+            if "S" in value and type(content := value["S"]) is str:
                 plain.append(content)
                 continue
-            if "M" in value and isinstance(content := value["M"], dict):
+            if "M" in value and type(content := value["M"]) is dict:
                 plain.append(dict(zip(content, _plain(content.values()), strict=True)))
                 continue
-            if "L" in value and isinstance(content := value["L"], list):
+            if "L" in value and type(content := value["L"]) is list:
                 plain.append(_plain(content))
                 continue
         kind, content = unpack(value)
@@ -261,7 +263,7 @@ def unpack(value: AttributeValue) -> tuple[str, Any]:
         AttributeValueError: it has no type, several, one that DynamoDB does not have, or another type's content.
             An unknown type is not named: where a record is not in DynamoDB's notation, it is a name in the item.
     """
-    if not isinstance(value, dict):
+    if type(value) is not dict:
         raise AttributeValueError("an attribute value is not an object that names its type")
     if len(value) != 1:
         raise AttributeValueError(f"an attribute value has {len(value)} types instead of one")
@@ -269,7 +271,7 @@ def unpack(value: AttributeValue) -> tuple[str, Any]:
     holds = _HOLDS.get(kind)
     if holds is None:
         raise AttributeValueError("an attribute value has a type that DynamoDB does not have")
-    if not isinstance(content, holds) or (kind in _PARTLY and not _PARTLY[kind](content)):
+    if type(content) not in holds or (kind in _PARTLY and not _PARTLY[kind](content)):
         raise AttributeValueError(f"an attribute value of type {kind} holds what that type can not")
     return kind, content
 
@@ -309,19 +311,19 @@ def binary(content: str | bytes) -> str:
     return content
 
 
-_HOLDS: Mapping[str, type | tuple[type, ...]] = {
-    "S": str,
-    "N": str,
+_HOLDS: Mapping[str, tuple[type, ...]] = {
+    "S": (str,),
+    "N": (str,),
     "B": (str, bytes),
-    "BOOL": bool,
-    "NULL": bool,
-    "M": dict,
-    "L": list,
-    "SS": list,
-    "NS": list,
-    "BS": list,
+    "BOOL": (bool,),
+    "NULL": (bool,),
+    "M": (dict,),
+    "L": (list,),
+    "SS": (list,),
+    "NS": (list,),
+    "BS": (list,),
 }
-"""Each type that DynamoDB has, and what it holds.
+"""Each type that DynamoDB has, and what holds its content in JSON that was read, or in what boto3 answers.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_AttributeValue.html
 """

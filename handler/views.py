@@ -132,13 +132,18 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     return Plan(tuple(operations), tuple(rejections))
 
 
-def row_of(view: View, image: Image) -> Row:
+def row_of(view: View, image: Image, encoded: dict[int, Raw]) -> Row:
     """What a view shows of an item. Absent attributes are left out.
+
+    Args:
+        view: the view.
+        image: the item.
+        encoded: what its values are as JSON, by their identity: each is encoded once for all views of the image.
 
     Raises:
         AttributeValueError: the item holds a value that DynamoDB does not write.
     """
-    return {name: encode(value) for name, value in _shown(view, image).items()}
+    return _row(_shown(view, image), encoded)
 
 
 def place_of(view: View, image: Image | None) -> Place | None:
@@ -216,17 +221,24 @@ def _last_row(seen: _Seen, encoded: dict[int, Raw]) -> Row | None:
 
     Args:
         seen: the states.
-        encoded: identity of a value to what it was encoded as, for all views of the item.
+        encoded: as for row_of(), for all images of the item.
     """
     while seen.states and (shown := seen.states[-1].shown) is not None:
         try:
-            for value in shown.values():
-                if id(value) not in encoded:
-                    encoded[id(value)] = encode(value)
-            return {name: encoded[id(value)] for name, value in shown.items()}
+            return _row(shown, encoded)
         except AttributeValueError as error:
             seen.rejected[seen.states.pop().sequence_number] = str(error)
     return None
+
+
+def _row(shown: Image, encoded: dict[int, Raw]) -> Row:
+    row: dict[str, Raw] = {}
+    for name, value in shown.items():
+        identity = id(value)
+        if identity not in encoded:
+            encoded[identity] = encode(value)
+        row[name] = encoded[identity]
+    return row
 
 
 def _unchanged(view: View, states: list[_State]) -> bool:
