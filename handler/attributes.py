@@ -213,11 +213,11 @@ def _elements(values: Iterable[Any]) -> list[Any]:
     """What is within the lists and maps among some values."""
     elements: list[Any] = []
     for value in values:
-        if isinstance(value, dict) and ("L" in value or "M" in value):
+        if type(value) is dict and ("L" in value or "M" in value):
             for content in value.values():
-                if isinstance(content, list):
+                if type(content) is list:
                     elements += content
-                elif isinstance(content, dict):
+                elif type(content) is dict:
                     elements += content.values()
     return elements
 
