@@ -1,6 +1,6 @@
 """Lists: a cached JSON array of rows, with edits made to it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from operator import itemgetter
 
@@ -79,14 +79,20 @@ def write(rows: Mapping[str, Row]) -> bytes:
     return msgspec.json.encode(list(rows.values()))
 
 
-def _ordered(entries: Iterable[tuple[str, Row]], view: ListView) -> list[tuple[str, Row]]:
-    by_member = sorted(entries, key=itemgetter(0))
-    if view.order_by is None:
-        return by_member
+def _ordered(entries: Collection[tuple[str, Row]], view: ListView) -> list[tuple[str, Row]]:
     field = view.order_by
-    having = [entry for entry in by_member if field in entry[1]]
-    having.sort(key=lambda entry: _rank(entry[1][field]), reverse=view.descending)
-    return [*having, *(entry for entry in by_member if field not in entry[1])]
+    if field is None:
+        return sorted(entries, key=_member)
+    ranked = [(_rank(entry[1][field]), entry) for entry in entries if field in entry[1]]
+    # Only where there are ties: what is in order already is sorted again in no time, but not once it is by member.
+    if len({rank for rank, _ in ranked}) < len(ranked):
+        ranked.sort(key=lambda each: _member(each[1]))
+    ranked.sort(key=itemgetter(0), reverse=view.descending)
+    unranked = sorted((entry for entry in entries if field not in entry[1]), key=_member)
+    return [*(entry for _, entry in ranked), *unranked]
+
+
+_member: Callable[[tuple[str, Row]], str] = itemgetter(0)
 
 
 def _text(value: Raw | None) -> str | None:
