@@ -36,6 +36,7 @@ class AttributeValueError(ValueError):
     """An attribute value is not one that DynamoDB writes. Names its type, never its content."""
 
 
+_ENCODER = msgspec.json.Encoder()
 _STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]{}]+)|\[(\d+)\]")
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
@@ -68,8 +69,8 @@ class Path:
             AttributeValueError: a value on the way is not one that DynamoDB writes.
         """
         found = image.get(self._attribute)
-        if found is None:
-            return None
+        if found is None or not self._within:
+            return found
         for step in self._within:
             kind, content = unpack(found)
             if isinstance(step, str):
@@ -89,17 +90,18 @@ class Template:
     Attributes:
         literals: the fixed parts, one more than there are placeholders.
         names: what stands within the braces, in order.
+        paths: where the value of each is within an item.
 
     Raises:
         ValueError: a brace has no partner, or nothing parts two placeholders.
     """
 
-    __slots__ = ("_paths", "literals", "names")
+    __slots__ = ("literals", "names", "paths")
 
     def __init__(self, text: str) -> None:
         parts = re.split(r"\{([^{}]+)\}", text)
         self.literals, self.names = tuple(parts[::2]), tuple(parts[1::2])
-        self._paths = tuple(map(Path, self.names))
+        self.paths = tuple(map(Path, self.names))
         if any("{" in literal or "}" in literal for literal in self.literals):
             raise ValueError(f'"{text}" has a brace without its partner: write placeholders like "{{pk}}"')
         if "" in self.literals[1:-1]:
@@ -111,17 +113,26 @@ class Template:
         template.literals = (prefix + self.literals[0], *self.literals[1:])
         return template
 
+    def found_by(self, path_of: Callable[[str], Path]) -> "Template":
+        """The same template with another path for each name to find its value in an item."""
+        template = copy.copy(self)
+        template.paths = tuple(map(path_of, self.names))
+        return template
+
     def of(self, image: Image) -> str | None:
         """Fill the placeholders from an item, each by its path; None where one has no text."""
-        if len(self._paths) == 1:
-            filled = text(self._paths[0].lookup(image))
-            return None if filled is None else f"{self.literals[0]}{filled}{self.literals[1]}"
-        return self.fill(text(path.lookup(image)) for path in self._paths)
+        filled = self.literals[0]
+        for path, literal in zip(self.paths, self.literals[1:], strict=True):
+            value = text(path.lookup(image))
+            if value is None:
+                return None
+            filled += value + literal
+        return filled
 
     def value_of(self, image: Image) -> AttributeValue | None:
         """What an attribute must equal: where the template is just `{name}`, that attribute itself, else a string."""
         if self.literals == ("", ""):
-            return self._paths[0].lookup(image)
+            return self.paths[0].lookup(image)
         filled = self.of(image)
         return None if filled is None else {"S": filled}
 
@@ -149,7 +160,9 @@ def text(value: AttributeValue | None) -> str | None:
     kind, content = unpack(value)
     match kind:
         case "S":
-            _check_unicode(content)
+            # Nearly all text is, and knows it: no more has to be checked of it.
+            if not content.isascii():
+                _check_unicode(content)
             return content or None
         case "N":
             return number(content)
@@ -173,7 +186,11 @@ def encode(value: AttributeValue) -> Raw:
         AttributeValueError: the value is not one that DynamoDB writes.
     """
     try:
-        return Raw(msgspec.json.encode(_plain(value)))
+        # What most attributes of an item are, told without a call.
+        if type(value) is dict and len(value) == 1 and type(content := value.get("S")) is str:
+            return Raw(_ENCODER.encode(content))
+        (plain,) = _plain((value,))
+        return Raw(_ENCODER.encode(plain))
     except UnicodeEncodeError:
         raise AttributeValueError(_NOT_UNICODE) from None
 
@@ -199,11 +216,11 @@ def _elements(values: Iterable[Any]) -> list[Any]:
     """What is within the lists and maps among some values."""
     elements: list[Any] = []
     for value in values:
-        if isinstance(value, dict) and ("L" in value or "M" in value):
+        if type(value) is dict and ("L" in value or "M" in value):
             for content in value.values():
-                if isinstance(content, list):
+                if type(content) is list:
                     elements += content
-                elif isinstance(content, dict):
+                elif type(content) is dict:
                     elements += content.values()
     return elements
 
@@ -220,21 +237,26 @@ def _check_unicode(text: str) -> None:
         raise AttributeValueError(_NOT_UNICODE) from None
 
 
-def _plain(value: AttributeValue) -> Any:
-    # What nearly all values are, told without a call. The rest is left to unpack(), which refuses what is wrong.
-    if type(value) is dict and len(value) == 1:
-        ((kind, content),) = value.items()
-        holds = type(content)
-        if kind == "S" and holds is str:
-            return content
-        if kind == "N" and holds is str:
-            return Raw(number(content).encode())
-        if kind == "M" and holds is dict:
-            return {name: _plain(each) for name, each in content.items()}
-        if kind == "L" and holds is list:
-            return [_plain(each) for each in content]
-    kind, content = unpack(value)
-    return _PLAIN[kind](content)
+def _plain(values: Iterable[AttributeValue]) -> list[Any]:
+    """Values as msgspec encodes them. Those within one list or map share a call, for most of the time goes into calls.
+
+    What nearly all values are is told here. The rest is left to unpack(), which refuses what is wrong.
+    """
+    plain: list[Any] = []
+    for value in values:
+        if type(value) is dict and len(value) == 1:
+            if "S" in value and type(content := value["S"]) is str:
+                plain.append(content)
+                continue
+            if "M" in value and type(content := value["M"]) is dict:
+                plain.append(dict(zip(content, _plain(content.values()), strict=True)))
+                continue
+            if "L" in value and type(content := value["L"]) is list:
+                plain.append(_plain(content))
+                continue
+        kind, content = unpack(value)
+        plain.append(_PLAIN[kind](content))
+    return plain
 
 
 def unpack(value: AttributeValue) -> tuple[str, Any]:
@@ -244,7 +266,7 @@ def unpack(value: AttributeValue) -> tuple[str, Any]:
         AttributeValueError: it has no type, several, one that DynamoDB does not have, or another type's content.
             An unknown type is not named: where a record is not in DynamoDB's notation, it is a name in the item.
     """
-    if not isinstance(value, dict):
+    if type(value) is not dict:
         raise AttributeValueError("an attribute value is not an object that names its type")
     if len(value) != 1:
         raise AttributeValueError(f"an attribute value has {len(value)} types instead of one")
@@ -252,7 +274,7 @@ def unpack(value: AttributeValue) -> tuple[str, Any]:
     holds = _HOLDS.get(kind)
     if holds is None:
         raise AttributeValueError("an attribute value has a type that DynamoDB does not have")
-    if not holds(content):
+    if type(content) not in holds or (kind in _PARTLY and not _PARTLY[kind](content)):
         raise AttributeValueError(f"an attribute value of type {kind} holds what that type can not")
     return kind, content
 
@@ -292,35 +314,36 @@ def binary(content: str | bytes) -> str:
     return content
 
 
-def _all(kind: type | tuple[type, ...]) -> Callable[[Any], bool]:
-    return lambda content: isinstance(content, list) and all(isinstance(element, kind) for element in content)
-
-
-_HOLDS: Mapping[str, Callable[[Any], bool]] = {
-    "S": lambda content: isinstance(content, str),
-    "N": lambda content: isinstance(content, str),
-    "B": lambda content: isinstance(content, str | bytes),
-    "BOOL": lambda content: isinstance(content, bool),
-    "NULL": lambda content: content is True,
-    "M": lambda content: isinstance(content, dict),
-    "L": lambda content: isinstance(content, list),
-    "SS": _all(str),
-    "NS": _all(str),
-    "BS": _all((str, bytes)),
+_HOLDS: Mapping[str, tuple[type, ...]] = {
+    "S": (str,),
+    "N": (str,),
+    "B": (str, bytes),
+    "BOOL": (bool,),
+    "NULL": (bool,),
+    "M": (dict,),
+    "L": (list,),
+    "SS": (list,),
+    "NS": (list,),
+    "BS": (list,),
 }
-"""Each type that DynamoDB has, and what it can hold.
+"""Each type that DynamoDB has, and what holds its content in JSON that was read, or in what boto3 answers.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_AttributeValue.html
 """
 
+_PARTLY: Mapping[str, Callable[[Any], bool]] = {
+    "NULL": lambda content: content is True,
+    "SS": lambda content: all(isinstance(element, str) for element in content),
+    "NS": lambda content: all(isinstance(element, str) for element in content),
+    "BS": lambda content: all(isinstance(element, str | bytes) for element in content),
+}
+"""The types that hold not all of that, and what they do."""
+
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
-    "S": lambda content: content,
     "N": lambda content: Raw(number(content).encode()),
     "B": binary,
     "BOOL": lambda content: content,
     "NULL": lambda _: None,
-    "M": lambda content: {name: _plain(value) for name, value in content.items()},
-    "L": lambda content: [_plain(value) for value in content],
     "SS": sorted,
     "NS": lambda content: [Raw(each.encode()) for each in sorted(map(number, content), key=_by_value)],
     "BS": lambda content: sorted(map(binary, content)),

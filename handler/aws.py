@@ -38,7 +38,8 @@ class SecretKey:
 
     def __init__(self, momento: Momento) -> None:
         self._momento = momento
-        self._secrets = SecretsProvider(boto_config=_CONFIG)
+        # By boto3's default session, as the table's: a session of its own would read all that there is on AWS again.
+        self._secrets = SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_CONFIG))
 
     def fetch(self) -> str:
         """Fetch the present key.

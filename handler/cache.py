@@ -500,7 +500,7 @@ class _Run:
                 place = place_of(view, image)
                 if place is None or place[0] != update.key or place[1] in update.edits:
                     continue
-                row = rows[place[1]] = row_of(view, image)
+                row = rows[place[1]] = row_of(view, image, {})
             except AttributeValueError:
                 # Its own record is rejected for this view. The others are not to suffer for it.
                 self.counts["row_rejected"] += 1

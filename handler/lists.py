@@ -1,7 +1,8 @@
 """Lists: a cached JSON array of rows, with edits made to it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
+from operator import itemgetter
 
 import msgspec
 from msgspec import Raw
@@ -78,14 +79,20 @@ def write(rows: Mapping[str, Row]) -> bytes:
     return msgspec.json.encode(list(rows.values()))
 
 
-def _ordered(entries: Iterable[tuple[str, Row]], view: ListView) -> list[tuple[str, Row]]:
-    by_member = sorted(entries, key=lambda entry: entry[0])
-    if view.order_by is None:
-        return by_member
+def _ordered(entries: Collection[tuple[str, Row]], view: ListView) -> list[tuple[str, Row]]:
     field = view.order_by
-    having = [entry for entry in by_member if field in entry[1]]
-    having.sort(key=lambda entry: _rank(entry[1][field]), reverse=view.descending)
-    return [*having, *(entry for entry in by_member if field not in entry[1])]
+    if field is None:
+        return sorted(entries, key=_member)
+    ranked = [(_rank(entry[1][field]), entry) for entry in entries if field in entry[1]]
+    # Only where there are ties: what is in order already is sorted again in no time, but not once it is by member.
+    if len({rank for rank, _ in ranked}) < len(ranked):
+        ranked.sort(key=lambda each: _member(each[1]))
+    ranked.sort(key=itemgetter(0), reverse=view.descending)
+    unranked = sorted((entry for entry in entries if field not in entry[1]), key=_member)
+    return [*(entry for _, entry in ranked), *unranked]
+
+
+_member: Callable[[tuple[str, Row]], str] = itemgetter(0)
 
 
 def _text(value: Raw | None) -> str | None:
@@ -102,14 +109,16 @@ def _text(value: Raw | None) -> str | None:
 
 
 def _rank(value: Raw) -> tuple[int, Decimal | str]:
-    match _JSON.decode(value):
+    decoded = _JSON.decode(value)
+    # Nearly always, and for every row of a list that one batch changes.
+    if isinstance(decoded, str):
+        return 3, decoded
+    match decoded:
         case None:
             return 0, ""
         case bool(truth):
             return 1, Decimal(truth)
         case int() | Decimal() as number:
             return 2, Decimal(number)
-        case str(string):
-            return 3, string
         case _:
             return 4, bytes(value).decode()

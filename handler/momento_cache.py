@@ -1,4 +1,4 @@
-"""Momento behind the seam of `cache.py`: the SDK, and the three requests it lacks over its own connection."""
+"""Momento behind the seam of `cache.py`: the SDK's connection and errors, the service's own requests."""
 
 import asyncio
 import logging
@@ -10,8 +10,6 @@ import grpc
 from momento import CacheClientAsync, Configurations, CredentialProvider
 from momento.errors import MomentoErrorCode, SdkException, convert_error
 from momento.internal.services import Service
-from momento.responses import CacheSetIfNotExists
-from momento.retry import RetryableProps, RetryStrategy
 from momento_wire_types import cacheclient_pb2 as wire
 from momento_wire_types import cacheclient_pb2_grpc as wire_grpc
 
@@ -55,7 +53,7 @@ class MomentoCache:
     def __init__(self, momento: Momento, key: Key) -> None:
         self._momento = momento
         self._key = key
-        self._configuration = Configurations.Lambda.latest().with_retry_strategy(_Once())
+        self._configuration = Configurations.Lambda.latest()
         timeout = self._configuration.get_transport_strategy().get_grpc_configuration().get_deadline()
         self.request_seconds = timeout.total_seconds()
         # The last is in use. Requests may still be under way on those before it: closing them would cancel these.
@@ -94,12 +92,9 @@ class MomentoCache:
                 for each in entries
             ]
         )
-        # The SDK adds the key to requests with a single answer only.
-        metadata = grpc.aio.Metadata(
-            ("cache", self._momento.cache_name), ("authorization", self._connections[-1].credentials.auth_token)
-        )
+        connection = self._connections[-1]
         try:
-            call = self._stub.SetBatch(request, metadata=metadata, timeout=self.request_seconds)
+            call = connection.stub.SetBatch(request, metadata=connection.metadata, timeout=self.request_seconds)
             answers = [answer.result == wire.Ok async for answer in call]
         except grpc.RpcError as error:
             raise self._error_of(convert_error(error, Service.CACHE)) from error
@@ -108,7 +103,7 @@ class MomentoCache:
 
     async def delete(self, key: str) -> None:
         """Take a value away."""
-        self._checked(await self._client.delete(self._momento.cache_name, key))
+        await self._call(self._stub.Delete, wire._DeleteRequest(cache_key=key.encode()))
 
     async def get_with_hash(self, key: str) -> Entry | None:
         """Read a value, None where there is none."""
@@ -131,18 +126,16 @@ class MomentoCache:
 
     async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> bool:
         """Write a value where there is none. Tells whether it did."""
-        ttl = timedelta(seconds=ttl_seconds)
-        response = await self._client.set_if_not_exists(self._momento.cache_name, key, value, ttl)
-        return isinstance(self._checked(response), CacheSetIfNotExists.Stored)
+        request = wire._SetIfNotExistsRequest(
+            cache_key=key.encode(), cache_body=value, ttl_milliseconds=ttl_seconds * 1000
+        )
+        response = await self._call(self._stub.SetIfNotExists, request)
+        return bool(response.WhichOneof("result") == "stored")
 
     async def remaining_ttl(self, key: str) -> float:
         """Seconds until a value expires, 0 where there is none."""
         response = await self._call(self._stub.ItemGetTtl, wire._ItemGetTtlRequest(cache_key=key.encode()))
         return float(response.found.remaining_ttl_millis / 1000)
-
-    @property
-    def _client(self) -> CacheClientAsync:
-        return self._connections[-1].client
 
     @property
     def _stub(self) -> wire_grpc.ScsStub:
@@ -154,23 +147,21 @@ class MomentoCache:
             client = await CacheClientAsync.create(self._configuration, credentials, timedelta(days=1), CONNECT_TIMEOUT)
         except SdkException as error:
             raise self._error_of(error) from error
-        # The SDK has neither compare-and-set by hash nor a TTL to read. Its channel adds the key, retries and headers.
-        return _Connection(api_key, credentials, client, client._data_clients[0]._build_stub())
+        # The SDK has neither compare-and-set by hash nor batches nor a TTL to read, and makes a stub for each request.
+        manager = client._data_clients[0]._grpc_manager
+        # They would add the key and the SDK's retries, at the cost of a task and half the processor time a request. The
+        # key is in the metadata here. What may be made again, `apply` makes again: it knows the invocation's time and
+        # the pace, and a conditional write whose first reply was lost is looked at again, and found done.
+        channel: Any = manager._channel
+        channel._unary_unary_interceptors.clear()
+        metadata = grpc.aio.Metadata(("cache", self._momento.cache_name), ("authorization", credentials.auth_token))
+        return _Connection(api_key, client, manager.async_stub(), metadata)
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
-            # Metadata of its own for each request: the SDK adds its headers to what it is given.
-            metadata = grpc.aio.Metadata(("cache", self._momento.cache_name))
-            return await method(request, metadata=metadata, timeout=self.request_seconds)
+            return await method(request, metadata=self._connections[-1].metadata, timeout=self.request_seconds)
         except grpc.RpcError as error:
             raise self._error_of(convert_error(error, Service.CACHE)) from error
-
-    def _checked(self, response: Any) -> Any:
-        """The SDK returns its errors: raise them."""
-        error = getattr(response, "inner_exception", None)
-        if error is not None:
-            raise self._error_of(error) from error
-        return response
 
     def _error_of(self, error: SdkException) -> CacheError:
         details = error.transport_details
@@ -219,20 +210,9 @@ _KINDS: Mapping[MomentoErrorCode, type[CacheError]] = {
 
 class _Connection(NamedTuple):
     api_key: str
-    credentials: CredentialProvider
     client: CacheClientAsync
     stub: wire_grpc.ScsStub
-
-
-class _Once(RetryStrategy):
-    """Makes no request twice: the SDK knows neither the invocation's time nor how many requests a second may hold.
-
-    `apply` does, and makes again what may be made again, which is all of ours: a conditional write whose first reply
-    was lost answers the second time that nothing was stored. It is then looked at again, and found done.
-    """
-
-    def determine_when_to_retry(self, props: RetryableProps) -> float | None:  # noqa: ARG002
-        return None
+    metadata: grpc.aio.Metadata
 
 
 def credentials_of(api_key: str, endpoint: str | None) -> CredentialProvider:

@@ -77,7 +77,7 @@ class Pattern:
 
     def matches(self, image: Image) -> bool:
         """Tell whether an item matches."""
-        return any(all(_holds(group, image, {}) for group in groups) for groups in self._combinations)
+        return any(all(_holds(group, image) for group in groups) for groups in self._combinations)
 
 
 def _grouped(leaves: Iterable[Leaf]) -> tuple[Group, ...]:
@@ -89,7 +89,24 @@ def _grouped(leaves: Iterable[Leaf]) -> tuple[Group, ...]:
     return tuple(map(tuple, by_attribute.values()))
 
 
-def _holds(leaves: Sequence[Leaf], image: Image, elements: Elements) -> bool:
+def _holds(leaves: Group, image: Image) -> bool:
+    """Tell whether all leaves match."""
+    first = leaves[0]
+    # What most patterns are: a single test of an attribute, which is no list. It needs no search.
+    if len(leaves) == len(first.path) == 1:
+        if first.path[0] not in image:
+            return first.absent
+        kind, content = unpack(image[first.path[0]])
+        if kind in _READ:
+            return _passes(_READ[kind](content), first.tests)
+    return _hold(leaves, image, {})
+
+
+def _passes(value: Scalar, tests: Iterable[Test]) -> bool:
+    return any(test(value) for test in tests)
+
+
+def _hold(leaves: Sequence[Leaf], image: Image, elements: Elements) -> bool:
     """Tell whether all leaves match, within the elements that were chosen and any choice of those that were not."""
     if not leaves:
         return True
@@ -97,9 +114,9 @@ def _holds(leaves: Sequence[Leaf], image: Image, elements: Elements) -> bool:
     is_there = False
     for values, chosen in _values_in(image, leaf.path, elements, ()):
         is_there = True
-        if any(test(value) for value in values for test in leaf.tests) and _holds(others, image, chosen):
+        if any(_passes(value, leaf.tests) for value in values) and _hold(others, image, chosen):
             return True
-    return leaf.absent and not is_there and _holds(others, image, elements)
+    return leaf.absent and not is_there and _hold(others, image, elements)
 
 
 def _values_in(content: Image, path: Place, elements: Elements, trail: Trail) -> Iterator[Found]:

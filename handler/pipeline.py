@@ -1,5 +1,6 @@
 """The way of a batch through the five steps: decode, coalesce, plan, apply, report."""
 
+import gc
 import random
 import time
 from collections.abc import Callable
@@ -42,9 +43,14 @@ async def process(
         EventError: the event is not a batch of stream records.
         SettingsError: the views do not fit the table's primary key, known from its records at the latest.
     """
-    batch = decode(event)
-    if batch.changes:
-        settings.check_identity([name for name, _, _ in batch.changes[0].item])
-    planned = plan(coalesce(batch.changes), settings)
-    applied = await apply(planned.operations, cache, table, memory, clock=clock, deadline=deadline, chance=chance)
-    return report(batch, planned.rejections, applied, now())
+    # Else the collector walks the event, hundreds of thousands of objects, again and again, for cycles that it has not.
+    gc.freeze()
+    try:
+        batch = decode(event)
+        if batch.changes:
+            settings.check_identity([name for name, _, _ in batch.changes[0].item])
+        planned = plan(coalesce(batch.changes), settings)
+        applied = await apply(planned.operations, cache, table, memory, clock=clock, deadline=deadline, chance=chance)
+        return report(batch, planned.rejections, applied, now())
+    finally:
+        gc.unfreeze()

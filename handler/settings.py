@@ -93,9 +93,13 @@ class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
 
         One that it would not is not in the list: else it would be there until the list is rebuilt, and then no more.
         """
-        return all(name in image for name in self.index_key_attributes or ()) and all(
-            image.get(attribute) == template.value_of(image) for attribute, template in self.key_condition.items()
-        )
+        for name in self.index_key_attributes or ():
+            if name not in image:
+                return False
+        for attribute, template in self.key_condition.items():
+            if image.get(attribute) != template.value_of(image):
+                return False
+        return True
 
 
 def _check_ttl(seconds: int | None) -> None:
@@ -162,7 +166,7 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
     """A view with one cached JSON array for many items.
 
     Attributes:
-        member: names a row, a template over the row's own fields.
+        member: names a row, a template over the row's own fields; of() finds these in the item.
         order_by: the field that rows are sorted by; None: by member alone.
         descending: whether the greatest comes first.
         limit: the most rows, the first in that order; None: all.
@@ -192,6 +196,7 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
         if self.limit is not None and not 1 <= self.limit <= MAXIMUM_LIMIT:
             raise ValueError(f"`limit` must be 1 to {MAXIMUM_LIMIT}: leave it out for all rows")
         self._check_key_condition()
+        structs.force_setattr(self, "member", self.member.found_by(self.source))
 
     def _check_key_condition(self) -> None:
         for attribute, template in (self.rebuild_from.key_condition if self.rebuild_from else {}).items():

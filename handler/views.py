@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from handler.attributes import AttributeValue, AttributeValueError, Image, encode, text
+from handler.attributes import AttributeValue, AttributeValueError, Image, encode
 from handler.changes import NetChange
 from handler.records import Rejection, item_hash
 from handler.settings import REFRESH, ItemView, ListView, Settings, View
@@ -132,13 +132,18 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     return Plan(tuple(operations), tuple(rejections))
 
 
-def row_of(view: View, image: Image) -> Row:
+def row_of(view: View, image: Image, encoded: dict[int, Raw]) -> Row:
     """What a view shows of an item. Absent attributes are left out.
+
+    Args:
+        view: the view.
+        image: the item.
+        encoded: what its values are as JSON, by their identity: each is encoded once for all views of the image.
 
     Raises:
         AttributeValueError: the item holds a value that DynamoDB does not write.
     """
-    return {name: encode(value) for name, value in _shown(view, image).items()}
+    return _row(_shown(view, image), encoded)
 
 
 def place_of(view: View, image: Image | None) -> Place | None:
@@ -154,7 +159,7 @@ def place_of(view: View, image: Image | None) -> Place | None:
         return None if key is None else (key, "")
     if view.rebuild_from is not None and not view.rebuild_from.finds(image):
         return None
-    member = view.member.fill(text(view.source(name).lookup(image)) for name in view.member.names)
+    member = view.member.of(image)
     return None if member is None else (key, member)
 
 
@@ -162,8 +167,12 @@ def _shown(view: View, image: Image) -> Image:
     """What a view shows of an item, not yet encoded."""
     if view.fields is None:
         return {name: value for name, value in image.items() if name != REFRESH}
-    found = ((name, path.lookup(image)) for name, path in view.fields.items())
-    return {name: value for name, value in found if value is not None}
+    shown: dict[str, AttributeValue] = {}
+    for name, path in view.fields.items():
+        value = path.lookup(image)
+        if value is not None:
+            shown[name] = value
+    return shown
 
 
 class _State(NamedTuple):
@@ -212,17 +221,24 @@ def _last_row(seen: _Seen, encoded: dict[int, Raw]) -> Row | None:
 
     Args:
         seen: the states.
-        encoded: identity of a value to what it was encoded as, for all views of the item.
+        encoded: as for row_of(), for all images of the item.
     """
     while seen.states and (shown := seen.states[-1].shown) is not None:
         try:
-            for value in shown.values():
-                if id(value) not in encoded:
-                    encoded[id(value)] = encode(value)
-            return {name: encoded[id(value)] for name, value in shown.items()}
+            return _row(shown, encoded)
         except AttributeValueError as error:
             seen.rejected[seen.states.pop().sequence_number] = str(error)
     return None
+
+
+def _row(shown: Image, encoded: dict[int, Raw]) -> Row:
+    row: dict[str, Raw] = {}
+    for name, value in shown.items():
+        identity = id(value)
+        if identity not in encoded:
+            encoded[identity] = encode(value)
+        row[name] = encoded[identity]
+    return row
 
 
 def _unchanged(view: View, states: list[_State]) -> bool:
@@ -242,7 +258,8 @@ def _unchanged(view: View, states: list[_State]) -> bool:
 
 
 def _same(values: Iterable[Any]) -> bool:
-    first, *others = [*values] or [None]
+    others = iter(values)
+    first = next(others, None)
     return all(other == first for other in others)
 
 
@@ -251,11 +268,11 @@ def _draft(
 ) -> None:
     """Add to the drafts what one item's states mean for one view, of which the last is shown as a row."""
     writes: dict[Place, tuple[int, Row | None]] = {}
-    conditions: dict[str, Mapping[str, AttributeValue] | None] = {}
+    images: dict[str, Image] = {}
     place: Place | None = None
     for state in states:
         if state.image is not None and state.place is not None:
-            conditions[state.place[0]] = _condition(view, state.image)
+            images[state.place[0]] = state.image
         if place is not None and place != state.place:
             writes[place] = (state.sequence_number, None)
         place = state.place
@@ -266,7 +283,9 @@ def _draft(
         if other is not None and other.view != name:
             raise KeyCollisionError(f"the views {other.view} and {name} give the same cache key: tell their keys apart")
     for (key, member), write in writes.items():
-        draft = drafts.setdefault(key, _Draft(name, lowest, {}, conditions[key]))
+        draft = drafts.get(key)
+        if draft is None:
+            draft = drafts[key] = _Draft(name, lowest, {}, _condition(view, images[key]))
         if member not in draft.writes or draft.writes[member][0] <= write[0]:
             draft.writes[member] = write
 
