@@ -41,7 +41,8 @@ data "aws_dynamodb_tables" "all" {
 }
 
 data "aws_dynamodb_table" "live" {
-  count = contains(flatten(data.aws_dynamodb_tables.all[*].names), local.table_name) ? 1 : 0
+  # Asked first whether anything scales: the name of a table that exists may be unknown until the apply.
+  count = length(local.scaled) == 0 ? 0 : contains(data.aws_dynamodb_tables.all[0].names, local.table_name) ? 1 : 0
 
   name = local.table_name
 }
