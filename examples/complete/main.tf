@@ -34,7 +34,7 @@ module "order_cache" {
     secret_kms_key_arn = aws_kms_key.this.arn
     endpoint           = var.momento_endpoint
 
-    # A quarter of Momento's quota on demand, by each of at most two environments.
+    # Of each of two environments, the most there are: together a quarter of Momento's quota on demand.
     max_operations_per_second = 12.5
     max_item_bytes            = 1000000
   }

@@ -20,7 +20,7 @@ def resources(aws: AwsStack) -> list[str]:
         *(each["TopicArn"] for each in client("sns").list_topics()["Topics"]),
         *(each["Name"] for each in client("s3").list_buckets()["Buckets"]),
         *(key for key in keys if client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] != "PendingDeletion"),
-        *(each["Name"] for each in client("secretsmanager").list_secrets()["SecretList"]),
+        *(each["Name"] for each in client("secretsmanager").list_secrets(IncludePlannedDeletion=True)["SecretList"]),
         *(each["AlarmName"] for each in client("cloudwatch").describe_alarms()["MetricAlarms"]),
         *(each["DashboardName"] for each in client("cloudwatch").list_dashboards()["DashboardEntries"]),
     ]

@@ -6,16 +6,17 @@ nothing, limits no throughput and samples no trace: what is looked at is what it
 """
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import pytest
+from boto3.dynamodb.types import TypeDeserializer
 from momento import CacheClient
 
 from local import reader
@@ -61,6 +62,12 @@ class Example:
         override = {"module": {BLOCKS[self.name]: {**self.platform, **inputs}}}
         (self.terraform.working_directory / "override.tf.json").write_text(json.dumps(override))
 
+    def items(self) -> list[dict[str, Any]]:
+        """What its README writes to its tables, to be found in the cache as it says."""
+        readme = (self.terraform.working_directory / "README.md").read_text()
+        written = re.findall(r"--item '(\{.+?\})'$", readme, re.DOTALL | re.MULTILINE)
+        return [TypeDeserializer().deserialize({"M": json.loads(item)}) for item in written]
+
     def apply(self) -> None:
         """Apply what it says now."""
         self.terraform.apply()
@@ -74,13 +81,11 @@ class Account:
     Attributes:
         aws: the stack.
         examples: by name.
-        momento_key: the only one that Momento accepts.
         reader: of all their caches.
     """
 
     aws: AwsStack
     examples: dict[str, Example]
-    momento_key: str
     reader: CacheClient
 
     def everywhere(self, do: Callable[[Example], Result]) -> dict[str, Result]:
@@ -117,8 +122,11 @@ def account() -> Iterator[Account]:
             examples[name] = Example(name, terraform, aws.function_platform, {})
             examples[name].edit()
         client = stack.enter_context(reader.connect(momento, momento_key))
-        account = Account(aws, examples, momento_key, client)
+        account = Account(aws, examples, client)
         account.everywhere(Example.apply)
+        for name, value in {"complete": json.dumps({"apiKey": momento_key}), "many-tables": momento_key}.items():
+            arn = examples[name].outputs["secret_arn"]
+            aws.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=value)
         yield account
 
 
@@ -127,8 +135,10 @@ def test_a_second_plan_is_empty(account: Account) -> None:
 
 
 def test_simple_caches_the_whole_item_under_its_key(account: Account) -> None:
-    table = account.table(account.examples["simple"].outputs["table_name"])
-    table.put_item(Item={"id": "1", "status": "OPEN"})
+    example = account.examples["simple"]
+    table = account.table(example.outputs["table_name"])
+    [item] = example.items()
+    table.put_item(Item=item)
     account.shows("orders", {"1": {"id": "1", "status": "OPEN"}})
     table.update_item(
         Key={"id": "1"},
@@ -142,21 +152,9 @@ def test_simple_caches_the_whole_item_under_its_key(account: Account) -> None:
 
 
 def test_complete_caches_what_its_patterns_let_through(account: Account) -> None:
-    outputs = account.examples["complete"].outputs
-    account.aws.client("secretsmanager").put_secret_value(
-        SecretId=outputs["secret_arn"], SecretString=json.dumps({"apiKey": account.momento_key})
-    )
-    table = account.table(outputs["table_name"])
-    parcel = {
-        "customer": "ada",
-        "id": "order-1",
-        "status": "PAID",
-        "createdAt": "2025-01-01T12:00:00Z",
-        "total": Decimal("12.5"),
-        "weight": 2,
-        "carrier": "express-air",
-        "address": {"city": "Oslo"},
-    }
+    example = account.examples["complete"]
+    table = account.table(example.outputs["table_name"])
+    [parcel] = example.items()
     piano = parcel | {"id": "order-2", "createdAt": "2025-01-02T12:00:00Z", "weight": 400}
     table.put_item(Item=parcel | {"id": "profile"})
     table.put_item(Item=parcel | {"id": "order-0", "status": "DRAFT"})
@@ -273,9 +271,9 @@ def test_complete_is_there_as_it_says(account: Account) -> None:
 
 
 def test_existing_table_is_read_and_left_as_it_is(account: Account) -> None:
-    client, outputs = account.aws.client, account.examples["existing-table"].outputs
-    table = account.table(outputs["table_name"])
-    first = {"id": "1", "customer": "ada", "createdAt": "2025-01-01T12:00:00Z", "status": "OPEN"}
+    client, example = account.aws.client, account.examples["existing-table"]
+    table = account.table(example.outputs["table_name"])
+    [first] = example.items()
     second = first | {"id": "2", "createdAt": "2025-01-02T12:00:00Z"}
     table.put_item(Item=first)
     table.put_item(Item=second)
@@ -284,7 +282,7 @@ def test_existing_table_is_read_and_left_as_it_is(account: Account) -> None:
     table.delete_item(Key={"id": "2"})
     account.shows("existing-orders", {"2": None, "customer-ada": rows[1:]})
 
-    stream = client("dynamodb").describe_table(TableName=outputs["table_name"])["Table"]["LatestStreamArn"]
+    stream = client("dynamodb").describe_table(TableName=table.name)["Table"]["LatestStreamArn"]
     [mapping] = client("lambda").list_event_source_mappings(FunctionName="existing-orders-cache")["EventSourceMappings"]
     assert mapping["EventSourceArn"] == stream
     tables = [name for name in client("dynamodb").list_tables()["TableNames"] if name.startswith("existing-")]
@@ -292,20 +290,17 @@ def test_existing_table_is_read_and_left_as_it_is(account: Account) -> None:
 
 
 def test_many_tables_share_a_cache_a_secret_and_a_package(account: Account) -> None:
-    client, outputs = account.aws.client, account.examples["many-tables"].outputs
-    client("secretsmanager").put_secret_value(SecretId=outputs["secret_arn"], SecretString=account.momento_key)
-    tables = {key: account.table(name) for key, name in outputs["table_names"].items()}
-    tables["customers"].put_item(Item={"id": "ada", "city": "Oslo"})
-    tables["orders"].put_item(Item={"customer": "ada", "id": "1"})
-    tables["products"].put_item(Item={"sku": "ada", "price": 5})
-    # The same key in each table, and three entries.
+    client, example = account.aws.client, account.examples["many-tables"]
+    tables = example.outputs["table_names"]
+    for (_, table), item in zip(sorted(tables.items()), example.items(), strict=True):
+        account.table(table).put_item(Item=item)
     account.shows(
         "shop",
         {
             "customers/ada": {"id": "ada", "city": "Oslo"},
             "orders/ada": [{"customer": "ada", "id": "1"}],
             "orders/ada/1": {"customer": "ada", "id": "1"},
-            "products/ada": {"sku": "ada", "price": 5},
+            "products/pizza": {"sku": "pizza", "price": 5},
         },
     )
     functions = [client("lambda").get_function_configuration(FunctionName=f"shop-{key}") for key in tables]
@@ -313,7 +308,7 @@ def test_many_tables_share_a_cache_a_secret_and_a_package(account: Account) -> N
     for key in tables:
         policy = client("iam").get_role_policy(RoleName=f"shop-{key}", PolicyName=f"shop-{key}")["PolicyDocument"]
         [statement] = [each for each in policy["Statement"] if each["Sid"] == "ReadApiKey"]
-        assert statement["Resource"] == [outputs["secret_arn"]]
+        assert statement["Resource"] == [example.outputs["secret_arn"]]
 
 
 def test_other_inputs_are_an_update_in_place_and_destroy_leaves_nothing(account: Account) -> None:
