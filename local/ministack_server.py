@@ -5,25 +5,37 @@ its one second: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-e
 
 Functions run on an interpreter other than ministack's own; there is no setting for that either.
 
-Log groups are told with their class and their key, which ministack forgets: Terraform would make the group anew.
+What ministack forgets, and Terraform would make or set anew at each apply, is told as it was written: log groups with
+their class and their key, event source mappings with the ARN that their tags are under, topics with the tags that they
+were made with, and how many days back a table can be recovered.
 """
 
 import json
+import re
 import sys
 import time
 from types import SimpleNamespace
 from typing import Any
 
 from ministack.app import main
-from ministack.services import cloudwatch_logs, lambda_svc
+from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, sns
 
 POLL_SECONDS = 0.25
 
 KEPT = {"logGroupClass": "STANDARD", "kmsKeyId": None}
 """What is kept of a log group, and what it is where the request does not say."""
 
+RECOVERY_PERIOD_DAYS = 35
+"""What AWS takes where the request does not say:
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html
+"""
+
 _create_log_group = cloudwatch_logs._create_log_group
 _describe_log_groups = cloudwatch_logs._describe_log_groups
+_esm_response = lambda_svc._esm_response
+_create_topic = sns._create_topic
+_update_continuous_backups = dynamodb._update_continuous_backups
+_describe_continuous_backups = dynamodb._describe_continuous_backups
 
 
 def create_log_group(data: dict[str, Any]) -> Any:
@@ -46,9 +58,43 @@ def describe_log_groups(data: dict[str, Any]) -> Any:
     return status, headers, json.dumps(answer).encode()
 
 
+def esm_response(mapping: dict[str, Any]) -> dict[str, Any]:
+    """Tell an event source mapping's own ARN too."""
+    account = mapping["FunctionArn"].partition(":function:")[0]
+    return {**_esm_response(mapping), "EventSourceMappingArn": f"{account}:event-source-mapping:{mapping['UUID']}"}
+
+
+def create_topic(parameters: dict[str, Any]) -> Any:
+    """Make a topic with the tags that come with the request, which ministack looks for under another name."""
+    return _create_topic({re.sub(r"^Tags\.", "Tag.", name): value for name, value in parameters.items()})
+
+
+def update_continuous_backups(data: dict[str, Any]) -> Any:
+    """Keep a table's recovery period where ministack keeps that it has one: any number will do as well."""
+    answer = _update_continuous_backups(data)
+    if answer[0] == 200 and dynamodb._pitr_settings[data["TableName"]]:
+        days = data["PointInTimeRecoverySpecification"].get("RecoveryPeriodInDays", RECOVERY_PERIOD_DAYS)
+        dynamodb._pitr_settings[data["TableName"]] = days
+    return answer
+
+
+def describe_continuous_backups(data: dict[str, Any]) -> Any:
+    """Tell a table's recovery period too."""
+    status, headers, body = _describe_continuous_backups(data)
+    answer = json.loads(body)
+    if status == 200 and dynamodb._pitr_settings.get(data["TableName"]):
+        recovery = answer["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+        recovery["RecoveryPeriodInDays"] = dynamodb._pitr_settings[data["TableName"]]
+    return status, headers, json.dumps(answer).encode()
+
+
 if __name__ == "__main__":
     sys.executable = sys.argv.pop()
     cloudwatch_logs._create_log_group = create_log_group
     cloudwatch_logs._describe_log_groups = describe_log_groups
+    lambda_svc._esm_response = esm_response
+    sns._create_topic = create_topic
+    dynamodb._update_continuous_backups = update_continuous_backups
+    dynamodb._describe_continuous_backups = describe_continuous_backups
     lambda_svc.time = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: time.sleep(min(seconds, POLL_SECONDS))})
     main()

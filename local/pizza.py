@@ -5,18 +5,14 @@ What they have to show is told here from the orders alone, and by none of the ha
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from momento import CacheClient, Configurations, CredentialProvider
-from momento.responses import CacheGet
-
+from local import reader
 from local.aws import AwsStack
 from local.momento import MomentoServer
 from local.terraform import Terraform
@@ -24,6 +20,8 @@ from local.terraform import Terraform
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from momento import CacheClient
 
 CACHE = "pizza"
 
@@ -128,9 +126,7 @@ class Pizza:
 
     def reader(self, api_key: str) -> CacheClient:
         """Return a client such as any reader of the views has."""
-        host = self.momento.host
-        credentials = CredentialProvider(api_key, host, host, host, self.momento.port)
-        return CacheClient(Configurations.Laptop.latest(), credentials, timedelta(days=1))
+        return reader.connect(self.momento, api_key)
 
     def create(self, creator: str) -> Write:
         """Write a new order with one pizza."""
@@ -174,15 +170,7 @@ class Pizza:
 
     def read(self, key: str) -> Any:
         """Read a view's entry as any reader does: None on a miss."""
-        match self._reader.get(CACHE, key):
-            case CacheGet.Hit() as hit:
-                return json.loads(hit.value_string, parse_float=Decimal)
-            case CacheGet.Miss():
-                return None
-            case CacheGet.Error() as error:
-                raise error.inner_exception
-            case other:
-                raise TypeError(f"not an answer to Get: {other}")
+        return reader.read(self._reader, CACHE, key)
 
 
 def pizza(topping: str) -> Mapping[str, Any]:

@@ -133,6 +133,13 @@ class Terraform:
             return str(changes)
         return None
 
+    def changes(self) -> dict[str, str]:
+        """Return what an apply would do with which resource, such as "updated in-place", by its address.
+
+        A plan that changes outputs alone has none: `plan` tells whether there is nothing to do at all.
+        """
+        return dict(re.findall(r"^  # (\S+) (?:will|must) be (.+)$", self.plan() or "", re.MULTILINE))
+
     def destroy(self, show: Callable[[str], None] = lambda _: None) -> None:
         """Take away all that was made."""
         self._run("destroy", "-auto-approve", show=show)

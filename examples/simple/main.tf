@@ -8,6 +8,7 @@ module "order_cache" {
   momento = {
     cache_name = "orders"
     secret_arn = var.momento_secret_arn
+    endpoint   = var.momento_endpoint
   }
 
   views = {
@@ -18,6 +19,12 @@ module "order_cache" {
 variable "momento_secret_arn" {
   description = "ARN of the Secrets Manager secret that holds the Momento API key."
   type        = string
+}
+
+variable "momento_endpoint" {
+  description = "Hostname of the Momento cell for a v2 API key; null for a legacy or disposable token, which holds it."
+  type        = string
+  default     = null
 }
 
 output "table_name" {

@@ -2,12 +2,12 @@
 
 import base64
 import hashlib
-import re
 import zipfile
 from pathlib import Path
 
 from local.pizza import Pizza
 from local.terraform import PROJECT
+from tests.end_to_end.account import resources
 
 
 def test_a_second_plan_is_empty_and_the_tree_is_as_it_was(app: Pizza) -> None:
@@ -30,12 +30,11 @@ def test_new_code_is_an_update_in_place_and_destroy_leaves_nothing() -> None:
         first = function.get_function_configuration(FunctionName=app.outputs["function_name"])
         source = app.terraform.directory / "handler" / "__init__.py"
         source.write_text(f"{source.read_text()}\n# changed\n")
-        plan = app.terraform.plan()
-        assert re.findall(r"# module\.pizza_cache\.(\S+) (.+)", str(plan)) == [
-            ("aws_lambda_function.this[0]", "will be updated in-place"),
-            ("terraform_data.deployed[0]", "must be replaced"),
-            ("terraform_data.package[0]", "must be replaced"),
-        ]
+        assert app.terraform.changes() == {
+            "module.pizza_cache.aws_lambda_function.this[0]": "updated in-place",
+            "module.pizza_cache.terraform_data.deployed[0]": "replaced",
+            "module.pizza_cache.terraform_data.package[0]": "replaced",
+        }
         app.terraform.apply()
         app.outputs = app.terraform.outputs()
         try:
@@ -45,22 +44,6 @@ def test_new_code_is_an_update_in_place_and_destroy_leaves_nothing() -> None:
         finally:
             app.package.unlink()
         assert app.terraform.plan() is None
-        assert len(resources(app)) == 17
+        assert len(resources(app.aws)) == 17
         app.terraform.destroy()
-        assert resources(app) == []
-
-
-def resources(app: Pizza) -> list[str]:
-    """Whatever the example could leave in the account."""
-    client = app.aws.client
-    return [
-        *client("dynamodb").list_tables()["TableNames"],
-        *(each["FunctionName"] for each in client("lambda").list_functions()["Functions"]),
-        *(each["UUID"] for each in client("lambda").list_event_source_mappings()["EventSourceMappings"]),
-        *(each["RoleName"] for each in client("iam").list_roles()["Roles"]),
-        *(each["logGroupName"] for each in client("logs").describe_log_groups()["logGroups"]),
-        *client("sqs").list_queues().get("QueueUrls", []),
-        *(each["Name"] for each in client("secretsmanager").list_secrets()["SecretList"]),
-        *(each["AlarmName"] for each in client("cloudwatch").describe_alarms()["MetricAlarms"]),
-        *(each["DashboardName"] for each in client("cloudwatch").list_dashboards()["DashboardEntries"]),
-    ]
+        assert resources(app.aws) == []

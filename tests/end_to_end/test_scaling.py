@@ -1,7 +1,6 @@
 """What scales, over its life: turning that on and off, and what was scaled to, make nothing anew."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,8 +23,9 @@ class Scaled:
     def plan(self, **variables: Any) -> set[tuple[str, str]]:
         """Plan with other variables; what would become of which resource."""
         (self.terraform.working_directory / "other.auto.tfvars.json").write_text(json.dumps(variables))
-        plan = self.terraform.plan() or ""
-        return set(re.findall(r"# module\.order_cache\.(\S+) (?:will|must) be (.+)", plan))
+        return {
+            (resource.removeprefix("module.order_cache."), what) for resource, what in self.terraform.changes().items()
+        }
 
     def apply(self) -> None:
         """Apply what was planned, and make sure that there is nothing more to do."""

@@ -86,6 +86,59 @@ def test_a_log_group_is_told_with_its_class_and_its_key(aws: AwsStack) -> None:
     assert "kmsKeyId" not in told["plain"]
 
 
+def test_a_topic_has_the_tags_that_it_was_made_with(aws: AwsStack) -> None:
+    sns = aws.client("sns")
+    arn = sns.create_topic(Name="tagged", Tags=[{"Key": "team", "Value": "kitchen"}])["TopicArn"]
+    assert sns.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "kitchen"}]
+
+
+def test_an_event_source_mapping_is_told_with_the_arn_that_its_tags_are_under(
+    aws: AwsStack, told_by_function: dict[str, Any]
+) -> None:
+    assert told_by_function, "the function is there"
+    client = aws.client("lambda")
+    queue = aws.client("sqs").create_queue(QueueName="source")["QueueUrl"]
+    made = client.create_event_source_mapping(
+        EventSourceArn=f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:source",
+        FunctionName="lonely",
+        Enabled=False,
+        Tags={"team": "kitchen"},
+    )
+    arn = made["EventSourceMappingArn"]
+    assert arn == f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:event-source-mapping:{made['UUID']}"
+    assert client.list_tags(Resource=arn)["Tags"] == {"team": "kitchen"}
+    client.delete_event_source_mapping(UUID=made["UUID"])
+    aws.client("sqs").delete_queue(QueueUrl=queue)
+
+
+@pytest.mark.parametrize(
+    ("specification", "told"),
+    [
+        ({"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7}, ("ENABLED", 7)),
+        ({"PointInTimeRecoveryEnabled": True}, ("ENABLED", 35)),
+        ({"PointInTimeRecoveryEnabled": False}, ("DISABLED", None)),
+    ],
+)
+def test_a_table_is_told_with_its_recovery_period(
+    aws: AwsStack, specification: dict[str, Any], told: tuple[str, int | None]
+) -> None:
+    dynamodb = aws.client("dynamodb")
+    key = {"AttributeName": "id"}
+    dynamodb.create_table(
+        TableName="recovered",
+        KeySchema=[key | {"KeyType": "HASH"}],
+        AttributeDefinitions=[key | {"AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    try:
+        dynamodb.update_continuous_backups(TableName="recovered", PointInTimeRecoverySpecification=specification)
+        answer = dynamodb.describe_continuous_backups(TableName="recovered")["ContinuousBackupsDescription"]
+        recovery = answer["PointInTimeRecoveryDescription"]
+        assert (recovery["PointInTimeRecoveryStatus"], recovery.get("RecoveryPeriodInDays")) == told
+    finally:
+        dynamodb.delete_table(TableName="recovered")
+
+
 def test_a_scalable_target_has_tags(aws: AwsStack) -> None:
     scaling = aws.client("application-autoscaling")
     arn = scaling.register_scalable_target(

@@ -56,6 +56,24 @@ def test_what_is_applied_is_planned_empty_and_destroyed(repository: Path) -> Non
         assert "terraform_data.word will be created" in str(module.plan())
 
 
+def test_a_plan_says_what_becomes_of_each_resource(repository: Path) -> None:
+    with Terraform(repository=repository) as module:
+        assert module.changes() == {"terraform_data.word": "created"}
+        module.apply()
+        assert module.changes() == {}
+        configuration = module.directory / "main.tf"
+        configuration.write_text(
+            CONFIGURATION.replace('"first"', '"second"')
+            + 'resource "terraform_data" "each" {\n  for_each = toset(["a"])\n}\n'
+        )
+        assert module.changes() == {
+            "terraform_data.word": "updated in-place",
+            'terraform_data.each["a"]': "created",
+        }
+        configuration.write_text("")
+        assert module.changes() == {"terraform_data.word": "destroyed"}
+
+
 def test_a_variable_reaches_the_module_and_the_callers_own_do_not(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

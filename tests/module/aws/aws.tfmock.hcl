@@ -59,6 +59,24 @@ mock_resource "aws_cloudwatch_dashboard" {
   }
 }
 
+mock_resource "aws_kms_key" {
+  defaults = {
+    arn = "arn:aws:kms:eu-west-1:111122223333:key/0f1e2d3c"
+  }
+}
+
+mock_resource "aws_s3_bucket" {
+  defaults = {
+    arn = "arn:aws:s3:::orders-failures"
+  }
+}
+
+mock_resource "aws_sns_topic" {
+  defaults = {
+    arn = "arn:aws:sns:eu-west-1:111122223333:orders-alarms"
+  }
+}
+
 mock_resource "aws_lambda_alias" {
   defaults = {
     arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders:live"
