@@ -24,6 +24,8 @@ INPUTS = Path("docs", "inputs.md")
 
 _BLOCK = re.compile(r'(?P<kind>variable|output) "(?P<name>\w+)" \{')
 _ATTRIBUTE = re.compile(r"  (?P<name>\w+) += (?P<value>.*)")
+_TERRAFORM = re.compile(r'^  required_version = "([^"]+)"$', re.MULTILINE)
+_REQUIRED_PROVIDER = re.compile(r'^ +source += "([^"]+)"\n(?: +#.*\n)* +version += "([^"]+)"$', re.MULTILINE)
 _HEREDOC = "<<-EOT"
 _FIRST_SENTENCE = re.compile(r".*?[.](?= |$)")
 
@@ -86,7 +88,11 @@ def documents() -> dict[Path, str]:
     """
     module_inputs, module_outputs = _module(PROJECT)
     parts = {
-        Path("README.md"): {"inputs": input_table(module_inputs, str(INPUTS)), "outputs": output_table(module_outputs)},
+        Path("README.md"): {
+            "requirements": requirement_table((PROJECT / "versions.tf").read_text()),
+            "inputs": input_table(module_inputs, str(INPUTS)),
+            "outputs": output_table(module_outputs),
+        },
         INPUTS: {"inputs": input_sections(module_inputs)},
     }
     for readme in sorted(PROJECT.glob("modules/*/README.md")):
@@ -109,6 +115,19 @@ def renew(*, check: bool = False) -> None:
         raise DocumentationError(f"Not what the module's files say; run make docs: {', '.join(map(str, stale))}")
     for path, text in stale.items():
         (PROJECT / path).write_text(text)
+
+
+def requirement_table(versions: str) -> str:
+    """Return a table of what the module needs, from its file of versions.
+
+    Raises:
+        DocumentationError: it does not say which Terraform.
+    """
+    terraform = _TERRAFORM.search(versions)
+    if terraform is None:
+        raise DocumentationError("versions.tf has no required_version")
+    providers = [f"| `{source}` | `{version}` |" for source, version in _REQUIRED_PROVIDER.findall(versions)]
+    return "\n".join(["| requirement | version |", "|---|---|", f"| Terraform | `{terraform[1]}` |", *providers])
 
 
 def input_table(of: list[Input], described_in: str | None = None) -> str:

@@ -12,6 +12,7 @@ from local.reference import (
     inputs,
     output_table,
     outputs,
+    requirement_table,
 )
 from local.terraform import PROJECT
 
@@ -91,6 +92,14 @@ def test_an_output_is_read_and_shown() -> None:
     read = outputs('output "table_name" {\n  description = "Name of the table."\n  value       = local.table_name\n}\n')
     assert read == [Output("table_name", "Name of the table.")]
     assert "| `table_name` | Name of the table. |" in output_table(read)
+
+
+def test_what_the_module_needs_is_read_past_the_reason_for_it() -> None:
+    table = requirement_table(
+        'terraform {\n  # Why.\n  required_version = ">= 1.9"\n\n  required_providers {\n    aws = {\n'
+        '      source = "hashicorp/aws"\n      # Why.\n      version = ">= 5.76"\n    }\n  }\n}\n'
+    )
+    assert table.endswith("| Terraform | `>= 1.9` |\n| `hashicorp/aws` | `>= 5.76` |")
 
 
 def test_an_input_without_a_description_is_refused() -> None:
