@@ -665,7 +665,8 @@ variable "filter_patterns" {
     pattern says of key attributes of the table what they must be, all of those that it names, as in
     `[{ pk = { prefix = ["ORDER#"] } }]`: keys never change, whereas a filter on an image or on the event's name would hide
     an item that leaves a view. Default: none: every record, but for those that no view shows: if each has a `where`, the
-    module filters by these, within 5 filters of 4096 characters (output `filter_patterns`).
+    module filters by these, within 5 filters of 4096 characters (output `filter_patterns`). A list that is rebuilt knows
+    nothing of these patterns: let its `where` leave out what they hide.
 
     For each key attribute, any one of these has to match. Values are as DynamoDB writes them: a number in digits, binary in
     base64.

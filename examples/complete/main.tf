@@ -92,6 +92,9 @@ module "order_cache" {
   maximum_retry_attempts             = 50
   maximum_record_age_in_seconds      = 43200
 
+  # What is not an order need not come. The views say the same by `where`, for lists are rebuilt past these.
+  filter_patterns = [{ id = { prefix = ["order-"] } }]
+
   # What is given up goes here, whole.
   failure_destination = {
     arn         = aws_s3_bucket.failures.arn

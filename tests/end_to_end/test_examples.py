@@ -227,6 +227,7 @@ def test_complete_is_there_as_it_says(account: Account) -> None:
     }
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == f"arn:aws:s3:::{bucket}"
     patterns = [json.loads(each["Pattern"])["dynamodb"] for each in mapping["FilterCriteria"]["Filters"]]
+    assert [pattern.pop("Keys") for pattern in patterns] == [{"id": {"S": [{"prefix": "order-"}]}}] * 4
     assert sorted(image for pattern in patterns for image in pattern) == [
         "NewImage",
         "NewImage",
