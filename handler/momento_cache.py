@@ -149,9 +149,9 @@ class MomentoCache:
             raise self._error_of(error) from error
         # The SDK has neither compare-and-set by hash nor batches nor a TTL to read, and makes a stub for each request.
         manager = client._data_clients[0]._grpc_manager
-        # They would add the key and the SDK's retries, at the cost of a task and half the processor time a request. The
-        # key is in the metadata here. What may be made again, `apply` makes again: it knows the invocation's time and
-        # the pace, and a conditional write whose first reply was lost is looked at again, and found done.
+        # Interceptors would add the key and the SDK's retries, at the cost of a task for each request. The key is in
+        # the metadata. What may be made again, `apply` makes again: it knows the invocation's time and the pace, and a
+        # conditional write whose first reply was lost is looked at again, and found done.
         channel: Any = manager._channel
         channel._unary_unary_interceptors.clear()
         metadata = grpc.aio.Metadata(("cache", self._momento.cache_name), ("authorization", credentials.auth_token))

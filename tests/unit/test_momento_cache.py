@@ -185,21 +185,19 @@ def test_an_error_is_raised_and_says_what_to_fix(server: MomentoServer, code: st
 def test_what_may_succeed_the_next_time_is_told_apart_and_nothing_is_asked_twice(
     server: MomentoServer, code: str, err: str | None, transient: bool
 ) -> None:
-    for rpc in ("SetBatch", "SetIfHash", "SetIfNotExists"):
+    rpcs = ("SetBatch", "Delete", "SetIfHash", "SetIfNotExists")
+    for rpc in rpcs:
         server.faults.add(Fault(rpc=rpc, code=code, err=err, times=None))
     for request_of in (
         lambda cache: cache.set_many([an_entry("k", b"v")]),
+        lambda cache: cache.delete("k"),
         lambda cache: cache.set_if_hash("k", b"v", 600, b"hash"),
         lambda cache: cache.set_if_absent("k", b"v", 600),
     ):
         with pytest.raises(CacheError) as caught:
             use(server, request_of)
         assert isinstance(caught.value, TransientError) is transient
-    assert {name: server.counters[name].requests for name in ("SetBatch", "SetIfHash", "SetIfNotExists")} == {
-        "SetBatch": 1,
-        "SetIfHash": 1,
-        "SetIfNotExists": 1,
-    }
+    assert {rpc: server.counters[rpc].requests for rpc in rpcs} == dict.fromkeys(rpcs, 1)
 
 
 def test_an_entry_larger_than_the_account_allows_is_named(server: MomentoServer) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -52,6 +53,17 @@ def test_a_batch_without_failures_is_acknowledged_whole(stream: Stream) -> None:
     assert outcome.log["operations"] == {"set": 5}
     assert outcome.metrics["CacheWrites"] == 5
     assert outcome.metrics["PropagationDelay"] == 7.5
+
+
+def test_the_collector_looks_past_a_batch_only_while_it_is_handled(stream: Stream) -> None:
+    frozen: list[int] = []
+    cache = EngineCache()
+    cache.before = lambda _name, _key: frozen.append(gc.get_freeze_count())
+    handled(stream, cache)
+    with pytest.raises(SettingsError):
+        handled(stream, cache, {"order": VIEWS["order"] | {"unique": False}}, table={"name": "orders"})
+    assert min(frozen) > 0
+    assert gc.get_freeze_count() == 0
 
 
 def test_the_lowest_unfinished_record_alone_is_named_as_the_stream_wrote_it(stream: Stream) -> None:
