@@ -8,12 +8,11 @@ from typing import Any
 import msgspec
 from aws_lambda_powertools.shared.dynamodb_deserializer import TypeDeserializer as PowertoolsDeserializer
 from boto3.dynamodb.types import TypeDeserializer as Boto3Deserializer
-from msgspec import Raw
 
 from benchmarks import seed
 from benchmarks.results import Decoding, Spread
 from benchmarks.workload import Workload, image
-from handler.views import row_of
+from handler.views import Encoded, row_of
 from tests import pizza
 
 IMAGES = 300
@@ -28,7 +27,7 @@ _VIEWS = tuple(pizza.settings().views.values())
 
 def ours(image: Image) -> list[bytes]:
     """By the handler."""
-    encoded: dict[int, Raw] = {}
+    encoded: Encoded = {}
     return [msgspec.json.encode(row_of(view, image, encoded)) for view in _VIEWS]
 
 

@@ -41,14 +41,22 @@ _STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]{}]+)|\[(\d+)\]")
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
+PathKey = str | tuple[str | int, ...]
+"""What a value within an item is kept under."""
+
+
 class Path:
     """Where a value is within an item, such as `status`, `address.city` or `tags[0]`.
+
+    Attributes:
+        steps: names in maps and positions in lists, from the attribute on.
+        key: the same for the same steps: where there is but one, the attribute's name.
 
     Raises:
         ValueError: the text is not a path.
     """
 
-    __slots__ = ("_attribute", "_within", "steps")
+    __slots__ = ("_attribute", "_within", "key", "steps")
 
     def __init__(self, text: str) -> None:
         steps: list[str | int] = []
@@ -61,6 +69,7 @@ class Path:
             raise ValueError(f'"{text}" is not an attribute path: write it like "status", "address.city" or "tags[0]"')
         self.steps = tuple(steps)
         self._attribute, self._within = steps[0], self.steps[1:]
+        self.key: PathKey = self.steps if self._within else self._attribute
 
     def lookup(self, image: Image) -> AttributeValue | None:
         """Find the value, None where the item has none.
@@ -186,11 +195,7 @@ def encode(value: AttributeValue) -> Raw:
         AttributeValueError: the value is not one that DynamoDB writes.
     """
     try:
-        # What most attributes of an item are, told without a call.
-        if type(value) is dict and len(value) == 1 and type(content := value.get("S")) is str:
-            return Raw(_ENCODER.encode(content))
-        (plain,) = _plain((value,))
-        return Raw(_ENCODER.encode(plain))
+        return Raw(_ENCODER.encode(_plain(value)))
     except UnicodeEncodeError:
         raise AttributeValueError(_NOT_UNICODE) from None
 
@@ -237,25 +242,39 @@ def _check_unicode(text: str) -> None:
         raise AttributeValueError(_NOT_UNICODE) from None
 
 
-def _plain(values: Iterable[AttributeValue]) -> list[Any]:
-    """Values as msgspec encodes them. Those within one list or map share a call, for most of the time goes into calls.
+def _plain(value: AttributeValue) -> Any:
+    """A value as msgspec encodes it. What is neither text, map nor list, or is wrong, is left to unpack()."""
+    if type(value) is dict and len(value) == 1:
+        if "S" in value and type(content := value["S"]) is str:
+            return content
+        if "M" in value and type(content := value["M"]) is dict:
+            return _plain_map(content)
+        if "L" in value and type(content := value["L"]) is list:
+            return _plain_list(content)
+        if "N" in value and type(content := value["N"]) is str:
+            return Raw(number(content).encode())
+    kind, content = unpack(value)
+    return _PLAIN[kind](content)
 
-    What nearly all values are is told here. The rest is left to unpack(), which refuses what is wrong.
-    """
+
+def _plain_map(values: Mapping[str, AttributeValue]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        # What nearly all values are is told without a call, here as in lists: most of the time would go into calls.
+        if type(value) is dict and "S" in value and type(content := value["S"]) is str and len(value) == 1:
+            plain[name] = content
+        else:
+            plain[name] = _plain(value)
+    return plain
+
+
+def _plain_list(values: Iterable[AttributeValue]) -> list[Any]:
     plain: list[Any] = []
     for value in values:
-        if type(value) is dict and len(value) == 1:
-            if "S" in value and type(content := value["S"]) is str:
-                plain.append(content)
-                continue
-            if "M" in value and type(content := value["M"]) is dict:
-                plain.append(dict(zip(content, _plain(content.values()), strict=True)))
-                continue
-            if "L" in value and type(content := value["L"]) is list:
-                plain.append(_plain(content))
-                continue
-        kind, content = unpack(value)
-        plain.append(_PLAIN[kind](content))
+        if type(value) is dict and "S" in value and type(content := value["S"]) is str and len(value) == 1:
+            plain.append(content)
+        else:
+            plain.append(_plain(value))
     return plain
 
 
@@ -340,6 +359,7 @@ _PARTLY: Mapping[str, Callable[[Any], bool]] = {
 """The types that hold not all of that, and what they do."""
 
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
+    "S": lambda content: content,
     "N": lambda content: Raw(number(content).encode()),
     "B": binary,
     "BOOL": lambda content: content,

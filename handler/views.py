@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from handler.attributes import AttributeValue, AttributeValueError, Image, encode
+from handler.attributes import AttributeValue, AttributeValueError, Image, PathKey, encode
 from handler.changes import NetChange
 from handler.records import Rejection, item_hash
 from handler.settings import REFRESH, ItemView, ListView, Settings, View
 
 Row = Mapping[str, Raw]
 """One row of a list, or one item's JSON: field name to encoded value."""
+
+Encoded = dict[PathKey, Raw]
+"""Values of one image as JSON, by where they are in it: each is encoded once for all views."""
 
 Place = tuple[str, str]
 """Where a view shows an item: the cache key, and the row's member, which is "" for an item view."""
@@ -112,11 +115,11 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     for change in changes:
         images = _images(change)
         skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image in images)
-        encoded: dict[int, Raw] = {}
+        encoded: dict[int, Encoded] = {}
         for name, view in settings.views.items():
             seen = _seen(view, images)
             if not (skips and _unchanged(view, seen.states)):
-                row = _last_row(seen, encoded)
+                row = _last_row(view, seen, encoded)
                 try:
                     _draft(drafts, name, view, change.lowest, seen.states, row)
                 except KeyCollisionError as error:
@@ -132,18 +135,34 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     return Plan(tuple(operations), tuple(rejections))
 
 
-def row_of(view: View, image: Image, encoded: dict[int, Raw]) -> Row:
+def row_of(view: View, image: Image, encoded: Encoded) -> Row:
     """What a view shows of an item. Absent attributes are left out.
 
     Args:
         view: the view.
         image: the item.
-        encoded: what its values are as JSON, by their identity: each is encoded once for all views of the image.
+        encoded: what was encoded of the image for other views, and now is for this one.
 
     Raises:
         AttributeValueError: the item holds a value that DynamoDB does not write.
     """
-    return _row(_shown(view, image), encoded)
+    row: dict[str, Raw] = {}
+    if view.fields is None:
+        for name, value in image.items():
+            if name != REFRESH:
+                if name not in encoded:
+                    encoded[name] = encode(value)
+                row[name] = encoded[name]
+        return row
+    for name, path in view.fields.items():
+        key = path.key
+        if key not in encoded:
+            found = path.lookup(image)
+            if found is None:
+                continue
+            encoded[key] = encode(found)
+        row[name] = encoded[key]
+    return row
 
 
 def place_of(view: View, image: Image | None) -> Place | None:
@@ -216,29 +235,20 @@ def _seen(view: View, images: Iterable[tuple[int, Image | None]]) -> _Seen:
     return seen
 
 
-def _last_row(seen: _Seen, encoded: dict[int, Raw]) -> Row | None:
+def _last_row(view: View, seen: _Seen, encoded: dict[int, Encoded]) -> Row | None:
     """Encode the last state that can be, and leave out those after it; None: it is shown nowhere.
 
     Args:
+        view: the view.
         seen: the states.
-        encoded: as for row_of(), for all images of the item.
+        encoded: what was encoded of each image, by its identity.
     """
-    while seen.states and (shown := seen.states[-1].shown) is not None:
+    while seen.states and (image := seen.states[-1].image) is not None and seen.states[-1].place is not None:
         try:
-            return _row(shown, encoded)
+            return row_of(view, image, encoded.setdefault(id(image), {}))
         except AttributeValueError as error:
             seen.rejected[seen.states.pop().sequence_number] = str(error)
     return None
-
-
-def _row(shown: Image, encoded: dict[int, Raw]) -> Row:
-    row: dict[str, Raw] = {}
-    for name, value in shown.items():
-        identity = id(value)
-        if identity not in encoded:
-            encoded[identity] = encode(value)
-        row[name] = encoded[identity]
-    return row
 
 
 def _unchanged(view: View, states: list[_State]) -> bool:
