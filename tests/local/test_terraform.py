@@ -202,7 +202,9 @@ def test_what_terraform_started_ends_with_the_one_who_asked(
         f'    command = "echo $$ > {pid_file}.new && mv {pid_file}.new {pid_file} && exec sleep 600"\n  }}\n}}\n'
     )
     program = (
-        "import pathlib, sys; from local.terraform import Terraform\n"
+        # Whoever is started in the background, as by a shell's `&`, ignores the signal of the keyboard.
+        "import pathlib, signal, sys; from local.terraform import Terraform\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with Terraform(repository=pathlib.Path(sys.argv[1])) as module: module.apply()"
     )
     with subprocess.Popen(
