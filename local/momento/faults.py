@@ -79,6 +79,11 @@ class Faults:
         with self._lock:
             self._waiting.append(fault)
 
+    def is_waiting(self, fault: Fault) -> bool:
+        """Tell whether a fault is still to happen."""
+        with self._lock:
+            return any(each is fault for each in self._waiting)
+
     def clear(self) -> None:
         """Call off what is waiting."""
         with self._lock:

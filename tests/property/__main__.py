@@ -48,8 +48,11 @@ def soak(
                 console.print(failure, markup=False, style="red")
     faults = Table("fault", "times")
     for fault, times in total.fired.most_common():
-        faults.add_row(fault.value, str(times))
+        if fault is not Fault.DISCARDED:
+            faults.add_row(fault.value, str(times))
     console.print(faults)
+    # What comes of faults is none.
+    console.print(f"{total.fired.pop(Fault.DISCARDED, 0)} records given up")
     kinds = sum(1 for times in total.fired.values() if times)
     console.print(
         f"soak: {total.histories} histories, {total.fired.total()} faults of {kinds} kinds, {failures} divergences"

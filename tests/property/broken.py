@@ -126,6 +126,29 @@ class NamingTheLast(Ours):
         return answer
 
 
+class Cutting(Wrapped):
+    async def remaining_ttl(self, key: str) -> float:
+        return float(await self._wrapped.remaining_ttl(key)) + TAKEN_AWAY_SECONDS
+
+
+class LeavingListsCut(Parts):
+    """No partial list (4): takes a list away that was cut at its limit, and does not build it anew."""
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        return await apply(operations, Cutting(cache), table, self.memory, **time)
+
+
+class DraggingOthersDown(Parts):
+    """Nothing lost (2): does nothing for a batch that has a record which can not be handled."""
+
+    async def __call__(self, event: dict[str, Any], views: Settings, *arguments: Any, **time: Any) -> Any:
+        batch = decode(event)
+        planned = plan(coalesce(batch.changes), views)
+        if batch.rejections or planned.rejections:
+            return dict(report(batch, planned.rejections, Applied((), {}), now=0.0).response)
+        return await super().__call__(event, views, *arguments, **time)
+
+
 class TakingAway(Wrapped):
     async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
         hashed: bytes | None = await self._wrapped.set_if_hash(key, NULL, TAKEN_AWAY_SECONDS, expected)
@@ -342,6 +365,7 @@ class Broken:
 FAILING = ("put", "put_many", "change_n", "delete", "fault", "outage", "settle")
 LOSING = ("put", "put_many", "change_n", "delete", "lose", "settle")
 KILLING = ("put_many", "change_n", "swap", "kill", "go_on", "settle")
+POISONING = ("put", "put_many", "change_n", "poison", "settle")
 CUTTING = ("put", "put_many", "change_n", "delete", "settle")
 
 BROKEN: Sequence[Broken] = (
@@ -351,6 +375,7 @@ BROKEN: Sequence[Broken] = (
     Broken("2 nothing lost", NamingTheLast, 500, ("swap", "move", "fault", "settle")),
     Broken("2 nothing lost", WritingNothing, 50),
     Broken("2 nothing lost", TakingListsAway, 100),
+    Broken("2 nothing lost", DraggingOthersDown, 500, POISONING),
     Broken("3 replay converges", Remembering, 500),
     Broken("3 replay converges", SkippingByTheEnds, 500, KILLING),
     Broken("4 no partial list, no lost update", NotComparing, 100),
@@ -358,6 +383,7 @@ BROKEN: Sequence[Broken] = (
     Broken("4 no partial list, no lost update", ReadingOnePage, 500, LOSING),
     Broken("4 no partial list, no lost update", IgnoringRemovals, 500, LOSING),
     Broken("4 no partial list, no lost update", AskingTheIndexAtOnce, 500, CUTTING),
+    Broken("4 no partial list, no lost update", LeavingListsCut, 500, CUTTING),
     Broken("5 moves and deletes", LeavingOldKeys, 100),
     Broken("5 moves and deletes", EndKeysOnly, 500),
     Broken("5 moves and deletes", ItemsAtOnce, 500, ("put", "swap", "go_on", "settle")),

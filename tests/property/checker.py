@@ -58,11 +58,12 @@ class Checker:
         self._filtered = filtered
         self._ttl_seconds = ttl_seconds
         self._exact_seconds = exact_seconds
+        self._sources = {name: view.get("rebuild_from") for name, view in model.documents().items()}
         self._records: dict[int, Record] = {}
         self._acknowledged: set[int] = set()
         self._discarded: set[int] = set()
         self._excused: set[int] = set()
-        self._handled_cleanly: dict[int, bool] = {}
+        self._handled: dict[int, tuple[float, bool]] = {}
         self._changed: dict[str, float] = {}
         self._lost: dict[str, float] = {}
         self._expires: dict[str, float] = {}
@@ -88,7 +89,7 @@ class Checker:
             clean: nothing went wrong but what the batch holds itself.
         """
         numbers = [int(record["dynamodb"]["SequenceNumber"]) for record in event["Records"]]
-        self._handled_cleanly.update(dict.fromkeys(numbers, clean))
+        self._handled.update(dict.fromkeys(numbers, (started, clean)))
         if answer is None:
             return
         failed = [int(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
@@ -118,8 +119,11 @@ class Checker:
             untried: not after a last attempt, but for its age. What came before it may have been tried again since.
         """
         self._discarded.add(number)
-        if untried or not self._handled_cleanly.get(number, False):
+        started, clean = self._handled.get(number, (0.0, False))
+        if untried or not clean:
             self._excused.add(number)
+        elif self._records[number].poison is None:
+            self._changed.update((key, started) for key, _ in self._touched(self._records[number]))
 
     def lost(self, key: str) -> None:
         """Take note that Momento dropped an entry."""
@@ -130,6 +134,7 @@ class Checker:
         over = {key: at for key, at in self._expires.items() if at <= self._clock()}
         for key, at in over.items():
             self._lost[key] = max(self._lost.get(key, 0), at)
+            del self._expires[key]
         return len(over)
 
     def placed(self, key: str) -> None:
@@ -149,8 +154,8 @@ class Checker:
             return
         lives = self._expires[key] - self._clock()
         if text == "null":
-            if self._ever.get(key) and not self._may_be_taken_away(key, lives):
-                self.divergences.append(f"{key}: taken away for {lives} s, for no reason")
+            if self._ever.get(key):
+                self._look_at_absence(key, lives)
         elif (
             abs(self._expires[key] - expires) > self._exact_seconds
             and abs(lives - self._ttl_seconds) > self._exact_seconds
@@ -161,21 +166,35 @@ class Checker:
         elif not self._is_list(key):
             if text not in self._ever[key]:
                 self.divergences.append(f"{key}: {text}, which its item never was")
-        elif text == "null":
-            self._lost[key] = self._expires[key]
-        else:
+        elif text != "null":
             self._look_at_list(key, text)
 
-    def _may_be_taken_away(self, key: str, seconds: float) -> bool:
-        """Tell whether a list may be so: it could outgrow Momento's limit, or have been cut at its own."""
+    def _look_at_absence(self, key: str, seconds: float) -> None:
+        """Tell whether a list may be taken away: it could outgrow Momento's limit, or was cut at its own.
+
+        One that was cut has to come back by itself where it can be rebuilt: it is no loss.
+        """
+        if seconds > 5 + self._exact_seconds:
+            reason = self._could_be_too_big(key) and seconds <= 300 + self._exact_seconds
+        else:
+            limit = self._model.limit
+            source = self._sources[next(iter(self._ever[key].values())).view]
+            members = {row.member for row in self._ever[key].values()}
+            # The table itself is read at once instead.
+            reason = limit is not None and len(members) >= limit and (source is None or "index_name" in source)
+            if source is not None:
+                del self._expires[key]
+        if not reason:
+            self.divergences.append(f"{key}: taken away for {seconds} s, for no reason")
+        if key in self._expires:
+            self._lost[key] = self._expires[key]
+
+    def _could_be_too_big(self, key: str) -> bool:
         largest: dict[str, int] = defaultdict(int)
         for row in self._ever[key].values():
             largest[row.member] = max(largest[row.member], len(row.text.encode()))
         could_be = len(key.encode()) + sum(largest.values()) + len(largest) + 1
-        if could_be > self._engine.limits.item_bytes and seconds <= 300 + self._exact_seconds:
-            return True
-        limit = self._model.limit
-        return limit is not None and len(largest) >= limit and seconds <= 5 + self._exact_seconds
+        return could_be > self._engine.limits.item_bytes
 
     def _look_at_list(self, key: str, text: str) -> None:
         rows = self._parted(key, text)
@@ -203,8 +222,10 @@ class Checker:
         for key in self._ever:
             if self._is_list(key):
                 self._check_list(key, rows[key], exempt[key])
-            elif not exempt[key] and not self._unordered(key):
-                self._compare(key, self._cached(key), rows[key][0].text if rows[key] else None)
+            elif not exempt[key]:
+                cached = self._cached(key)
+                if cached is not None or not self._unordered(key):
+                    self._compare(key, cached, rows[key][0].text if rows[key] else None)
         strangers = {key.decode() for key in self._engine.keys(CACHE)} - self._ever.keys() - {"manual"}
         self.divergences += [f"{key}: cached, but no item ever gave rise to it" for key in sorted(strangers)]
 
@@ -223,6 +244,8 @@ class Checker:
                 expected = expected[: len(known)]
             if known != expected:
                 self.divergences.append(f"{key}: cached {cached}, table {self._model.list_text(rows)}")
+        elif key in self._changed and self._model.limit is None and not self._could_be_too_big(key):
+            self._compare(key, None, self._model.list_text(rows))
 
     def _compare(self, key: str, cached: str | None, expected: str | None) -> None:
         if expected is not None and len(key.encode()) + len(expected.encode()) > self._engine.limits.item_bytes:
@@ -235,7 +258,10 @@ class Checker:
         return key in self._lost and (key == "manual" or self._lost[key] >= self._changed.get(key, 0))
 
     def _unordered(self, key: str) -> bool:
-        """Tell whether items shared a key whose changes are in no order: docs/guarantees.md, what is not promised."""
+        """Tell whether items shared a key whose changes are in no order, so that its entry may be absent.
+
+        docs/guarantees.md, what we do not promise.
+        """
         holders = self._holders[key]
         return len(holders) > 1 and (not self._ordered or len({partition for partition, _ in holders}) > 1)
 

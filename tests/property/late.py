@@ -45,5 +45,7 @@ class LateHistory(History):
     def teardown(self) -> None:
         """Count a history that went wrong."""
         super().teardown()
+        if self.world and self.world.errors:
+            raise self.world.errors[0]
         if self.world and self.world.checker.divergences:
             self.tally.harmed += 1

@@ -103,22 +103,27 @@ class _Watched:
         keys = [each.key for each in arguments[0]] if name == "set_many" else [arguments[0]]
         key = keys[0]
         fault = world.next_fault(REQUEST_FAULTS)
-        if fault is not None:
-            self._invocation.count(fault)
+        added: dict[Fault, ServerFault] = {}
         if fault is not None and fault in ANSWERS:
             code, applied = ANSWERS[fault]
-            world.server.faults.add(ServerFault(rpc=RPCS[name], key=key, code=code, applied=applied))
+            added[fault] = ServerFault(rpc=RPCS[name], key=key, code=code, applied=applied)
+        elif world.clock() < world.outage_until:
+            added[Fault.OUTAGE] = ServerFault(rpc=RPCS[name], key=key, code="UNAVAILABLE")
+        for each in added.values():
+            world.server.faults.add(each)
         if fault is Fault.CRASH_BEFORE:
+            self._invocation.count(fault)
             await self._crash()
-        if world.clock() < world.outage_until:
-            self._invocation.count(Fault.OUTAGE)
-            world.server.faults.add(ServerFault(rpc=RPCS[name], key=key, code="UNAVAILABLE"))
         try:
             answer = await request(*arguments)
         finally:
+            for kind, each in added.items():
+                if not world.server.faults.is_waiting(each):
+                    self._invocation.count(kind)
             for written in keys if name in ("set_many", *WRITES) else ():
                 world.checker.stored(written)
         if fault is Fault.CRASH_AFTER:
+            self._invocation.count(fault)
             await self._crash()
         return answer
 
@@ -162,6 +167,7 @@ class GrpcWorld(World):
 
     def close(self) -> None:
         """End all that is under way."""
+        self.server.faults.clear()
         self.loop.run_until_complete(self.momento.close())
         super().close()
 

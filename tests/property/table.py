@@ -86,8 +86,8 @@ class TableStream:
             self._placed[partition] = self._open[len(self._placed) % len(self._open)]
         self.shards_[self._placed[partition]].records.append(record)
 
-    def split(self, which: int) -> None:
-        """Close an open shard, and let two go on from it."""
+    def split(self, which: int) -> bool:
+        """Close an open shard, and let two go on from it. Tells whether it had any records."""
         parent = self._open.pop(which % len(self._open))
         self.shards_[parent].closed = True
         children = [len(self.shards_), len(self.shards_) + 1]
@@ -95,6 +95,7 @@ class TableStream:
         self._open += children
         moved = [partition for partition, shard in self._placed.items() if shard == parent]
         self._placed |= {partition: children[n % 2] for n, partition in enumerate(moved)}
+        return bool(self.shards_[parent].records)
 
     async def shards(self) -> Sequence[Shard]:
         return [each.shard for each in self.shards_]

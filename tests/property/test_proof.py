@@ -12,7 +12,7 @@ from local.momento import MomentoServer
 from tests.doubles import CACHE
 from tests.property import broken, over_grpc
 from tests.property.baseline import CASES, EVERYTHING, Case, Seed, history_of
-from tests.property.broken import BROKEN, Broken, Endless
+from tests.property.broken import BROKEN, Broken, Endless, Parts
 from tests.property.checker import DivergenceError
 from tests.property.histories import History, Ours, Tally, prove
 from tests.property.late import LateHistory
@@ -52,6 +52,23 @@ def test_the_first_handler_breaks_every_guarantee(case: Case) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         _, failure = prove(history_of(case, Seed), 100, SEED, shrinks=False)
     assert failure is not None
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.guarantee)
+def test_this_projects_handler_keeps_what_the_first_one_breaks(case: Case) -> None:
+    _, failure = prove(history_of(case, Ours), 30, SEED)
+    assert failure is None, failure.told()
+
+
+@pytest.mark.parametrize("steps", sorted({case.steps for case in BROKEN if case.steps}), ids=" ".join)
+def test_this_projects_handler_is_not_found_out_by_the_steps_that_the_broken_ones_are(steps: tuple[str, ...]) -> None:
+    _, failure = prove(type("History", (History,), {"steps": steps}), 30, SEED)
+    assert failure is None, failure.told()
+
+
+def test_the_parts_that_broken_handlers_are_made_of_are_right_as_they_are() -> None:
+    _, failure = prove(type("History", (History,), {"handler": Parts}), 100, SEED)
+    assert failure is None, failure.told()
 
 
 def test_this_projects_handler_keeps_the_first_ones_app_right() -> None:

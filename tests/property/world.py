@@ -17,6 +17,7 @@ from handler.cache import CacheError, Pace, Page, RefusedError, TableReader, Tra
 from handler.settings import RebuildFrom, Settings
 from handler.views import SetEntry
 from local.event_source import Checkpoints, EventSourceMapping, FunctionError, Poller
+from local.event_source.poller import exponential
 from local.momento.engine import Engine, Limits, MomentoError
 from tests import pizza
 from tests.doubles import CACHE, Clock, EngineCache, VirtualLoop
@@ -30,6 +31,8 @@ REPORT_SECONDS = 0.5
 LATE_SECONDS = 30.0
 MAX_ITEM_BYTES = 700
 STUCK_SECONDS = 20_000
+BACKOFF_SECONDS = exponential(1) / 2
+"""Before this, no attempt follows one that failed."""
 
 T = TypeVar("T")
 
@@ -177,7 +180,7 @@ class Invocation:
                 self.kill(late=world.setup.late)
                 await asyncio.wait({self._task})
         except asyncio.CancelledError:
-            self.kill()
+            self.kill(cancelled=True)
             raise
         finally:
             world.invocations.remove(self)
@@ -196,21 +199,30 @@ class Invocation:
         self.fired[fault] += 1
         self._world.fired[fault] += 1
 
-    def kill(self, *, late: bool = False) -> None:
-        """End it: each write in flight lands now, or never. Late: or within the next seconds, whatever comes then."""
+    def kill(self, *, late: bool = False, cancelled: bool = False) -> None:
+        """End it: each write in flight lands before the next attempt, or never.
+
+        Args:
+            late: or within the next seconds, whatever comes then.
+            cancelled: whether the next attempt may follow at once.
+        """
         world = self._world
+        soon = 0.0 if cancelled or world.gives_up else BACKOFF_SECONDS
         for flight in list(self.flights):
             if flight.carried_out or flight.name not in WRITES:
                 continue
             if world.chance.random() < 0.5:
                 world.fired[Fault.KILLED_LOST] += 1
                 flight.carried_out = True
-            elif late:
-                world.fired[Fault.KILLED_LANDED] += 1
-                world.loop.call_later(world.chance.uniform(0, LATE_SECONDS), world.carry_out, flight)
+                continue
+            world.fired[Fault.KILLED_LANDED] += 1
+            if late:
+                world.loop.call_later(world.chance.uniform(0, LATE_SECONDS), world.land, flight)
+            elif soon:
+                world.in_flight.append(flight)
+                world.loop.call_later(world.chance.uniform(0, soon), world.land, flight)
             else:
-                world.fired[Fault.KILLED_LANDED] += 1
-                world.carry_out(flight)
+                world.land(flight)
         if self._task is not None:
             self._task.cancel()
 
@@ -276,8 +288,7 @@ class _SimulatedCache(EngineCache):
         self._invocation.count(fault)
         if fault in (Fault.CRASH_AFTER, Fault.TIMEOUT_APPLIED, Fault.REPLY_LOST):
             for flight in flights:
-                with contextlib.suppress(CacheError):  # an entry too large, which is not carried out
-                    self._world.carry_out(flight)
+                self._world.land(flight)
         match fault:
             case Fault.CRASH_BEFORE | Fault.CRASH_AFTER:
                 for flight in flights:
@@ -374,6 +385,7 @@ class World:
         fired: how often each fault came true.
         errors: what the handler raised.
         invocations: those under way.
+        in_flight: writes of invocations that were killed, which land before the next attempt.
         outage_until: when Momento is back.
     """
 
@@ -399,6 +411,7 @@ class World:
         self.fired: Counter[Fault] = Counter()
         self.errors: list[BaseException] = []
         self.invocations: list[Invocation] = []
+        self.in_flight: list[_Flight] = []
         self.outage_until = 0.0
         self._armed: list[tuple[Fault, int]] = []
         self._stream = TableStream(setup.shards)
@@ -471,8 +484,10 @@ class World:
 
     def flush(self) -> None:
         """Drop all entries."""
-        self.fired[Fault.FLUSHED] += 1
-        self._lose(self.engine.keys(CACHE))
+        keys = self.engine.keys(CACHE)
+        if keys:
+            self.fired[Fault.FLUSHED] += 1
+            self._lose(keys)
 
     def _lose(self, keys: Sequence[bytes]) -> None:
         self.table.catch_up()
@@ -482,8 +497,8 @@ class World:
 
     def split(self, which: int) -> None:
         """Split a shard."""
-        self.fired[Fault.SHARD_SPLIT] += 1
-        self._stream.split(which)
+        if self._stream.split(which):
+            self.fired[Fault.SHARD_SPLIT] += 1
 
     def kill(self) -> None:
         """Kill every invocation that is under way."""
@@ -492,9 +507,10 @@ class World:
 
     def rewind(self, which: int) -> None:
         """Let another poller go on, from what was known some time ago."""
-        self.fired[Fault.REWOUND] += 1
         self._stop_polling()
         del self._checkpoints[max(1, len(self._checkpoints) - which) :]
+        if self._checkpoints[-1] != self._poller.checkpoints:
+            self.fired[Fault.REWOUND] += 1
         self._poll(self._checkpoints[-1].copy())
 
     def let_expire(self) -> None:
@@ -503,6 +519,12 @@ class World:
             self.advance(1.0)
         self.clock.now += 300
         self.fired[Fault.EXPIRED] += self.checker.expired()
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether an attempt that failed may be followed at once by what comes behind its records."""
+        mapping = self.setup.mapping
+        return bool(mapping["maximum_retry_attempts"] <= 3 or mapping.get("maximum_record_age_in_seconds", -1) > 0)
 
     def latency(self) -> float:
         """How long a request takes to get there, or its reply to get back."""
@@ -553,6 +575,9 @@ class World:
         self._polling = self.loop.create_task(self._poller.run())
 
     def _stop_polling(self) -> None:
+        for flight in self.in_flight:
+            self.land(flight)
+        self.in_flight.clear()
         self._polling.cancel()
         self.loop.run_until_complete(asyncio.wait({self._polling}))
 
@@ -583,6 +608,13 @@ class World:
         if flight.name in WRITES:
             self.checker.stored(flight.key)
         return answer
+
+    def land(self, flight: _Flight) -> None:
+        """Let a request have its effect, of which nobody is told."""
+        if flight.carried_out:
+            return
+        with contextlib.suppress(CacheError):  # an entry too large, which is not carried out
+            self.carry_out(flight)
 
     def judge(self) -> None:
         """Raise what went wrong so far."""
