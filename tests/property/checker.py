@@ -98,8 +98,8 @@ class Checker:
         last_of = {self._records[number].key: number for number in numbers}
         for number in acknowledged:
             record = self._records[number]
-            for key, _ in self._touched(record):
-                self._changed[key] = started
+            if record.poison is None:
+                self._changed.update((key, started) for key, _ in self._touched(record))
             if self._has_to_be_refused(record, is_last=last_of[record.key] == number):
                 self.divergences.append(f"record {number} was acknowledged: {record.poison}")
 
