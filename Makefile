@@ -62,7 +62,7 @@ soak: $(INSTALLED) ## Run the proof at length: HISTORIES random histories
 	@$(BIN)/python -m tests.property soak --histories $(HISTORIES)
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure the handler beside the seed's, renew benchmarks/results.json and its chart
+bench: $(INSTALLED) ## Measure the handler beside the one that this project began as, renew benchmarks/results.json and its chart
 	@$(BIN)/python -m benchmarks run
 
 .PHONY: lint

@@ -130,8 +130,7 @@ resource "aws_lambda_function" "this" {
   }
 
   tracing_config {
-    # What starts a trace decides, unless the caller says otherwise: each traced batch is paid for.
-    #trivy:ignore:AWS-0066
+    #trivy:ignore:AWS-0066 what starts a trace decides, unless the caller says otherwise: each traced batch is paid for
     mode = var.tracing_mode
   }
 

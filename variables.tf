@@ -1,7 +1,8 @@
 variable "create" {
   description = <<-EOT
-    Whether to make anything at all. Default: true. With false there is no resource and outputs are null, for a module
-    block that is not wanted in every environment. To take away what was made, deletion protection comes off first.
+    Whether to make anything at all. Default: true. With false there is no resource, and outputs that would name one are
+    null or empty, for a module block that is not wanted in every environment. To take away what was made, deletion
+    protection comes off first.
   EOT
   type        = bool
   default     = true
@@ -14,7 +15,9 @@ variable "name" {
   description = <<-EOT
     Name of the function, its role and its log group, prefix of the failure queue, and the table's name unless `table`
     has another. 3 to 64 letters, digits, `-` and `_`. A role's name is the whole account's: to deploy to several Regions
-    under one name, set `role.name_prefix`. A new name makes all of these anew, a table without a name of its own too.
+    under one name, set `role.name_prefix`. There is no prefix for the rest: Lambda functions have none in the provider,
+    and alarms, dashboard and metrics go by the name. A new name makes all of these anew, a table without a name of its
+    own too.
   EOT
   type        = string
   nullable    = false
@@ -864,7 +867,7 @@ variable "alarms" {
     - `alarm_actions`, `ok_actions`, `insufficient_data_actions`: ARNs of what is told when an alarm goes off, is over, or
       has no data, such as SNS topics; at most 5 each. Default: none: the alarms show in the console and on the dashboard.
     - `runbook`: where your operators find docs/operating.md: each alarm's description ends with it and the anchor of the
-      alarm's section. Default: `docs/operating.md`.
+      alarm's section. Default: `docs/operating.md`, which is only a path: set the URL of your copy.
 
     And each alarm, with `enabled` (default true), the `threshold` above which it goes off, `period` (a multiple of 60
     seconds, default 60) and `evaluation_periods`, how many periods in a row have to be above it:
@@ -1274,7 +1277,10 @@ variable "description" {
 }
 
 variable "log_level" {
-  description = "The least severe lines to log: `DEBUG`, `INFO` (the default: one line a batch), `WARNING`, `ERROR` or `CRITICAL`. No level logs item data."
+  description = <<-EOT
+    The least severe lines to log: `DEBUG`, `INFO` (the default: one line a batch), `WARNING`, `ERROR` or `CRITICAL`. No
+    level logs item data. Lines are JSON, by Powertools; Lambda's own JSON format would wrap them, and is not offered.
+  EOT
   type        = string
   default     = "INFO"
   nullable    = false

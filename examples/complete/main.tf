@@ -34,8 +34,8 @@ module "order_cache" {
     secret_kms_key_arn = aws_kms_key.this.arn
     endpoint           = var.momento_endpoint
 
-    # Of each of two environments, the most there are: together a quarter of Momento's quota on demand.
-    max_operations_per_second = 12.5
+    # Of each of eight environments, the most there are: together a third of Momento's quota on demand.
+    max_operations_per_second = 4
     max_item_bytes            = 1000000
   }
 
@@ -113,7 +113,7 @@ module "order_cache" {
   description                    = "Keeps the shop's cache of orders"
   memory_size                    = 1024
   timeout                        = 120
-  reserved_concurrent_executions = 2
+  reserved_concurrent_executions = 8 # four shards, as a new on-demand table has, and two batches of each
   environment_variables          = { TEAM = "orders" }
   environment_kms_key_arn        = aws_kms_key.this.arn
   tracing_mode                   = "Active"

@@ -202,7 +202,7 @@ def test_complete_is_there_as_it_says(account: Account) -> None:
     said = function["Configuration"]
     assert (said["MemorySize"], said["Timeout"], said["TracingConfig"]["Mode"]) == (1024, 120, "Active")
     assert (said["KMSKeyArn"], said["Environment"]["Variables"]["TEAM"]) == (key, "orders")
-    assert function["Concurrency"]["ReservedConcurrentExecutions"] == 2
+    assert function["Concurrency"]["ReservedConcurrentExecutions"] == 8
     assert function["Tags"] == tags
     [log] = client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/complete-orders")["logGroups"]
     assert (log["retentionInDays"], log["kmsKeyId"]) == (90, key)

@@ -40,6 +40,7 @@ run "nothing_is_made" {
       values(aws_appautoscaling_target.this),
       values(aws_appautoscaling_policy.this),
       data.aws_dynamodb_tables.all,
+      data.aws_dynamodb_table.live,
       aws_lambda_event_source_mapping.this,
       aws_lambda_function.this,
       aws_cloudwatch_log_group.this,
@@ -52,6 +53,7 @@ run "nothing_is_made" {
       aws_lambda_provisioned_concurrency_config.live,
       terraform_data.package,
       terraform_data.deployed,
+      terraform_data.prebuilt,
     )) == 0
     error_message = "There is no resource."
   }

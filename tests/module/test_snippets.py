@@ -1,15 +1,18 @@
-"""The documentation's module blocks are planned as they stand, so that they can not rot."""
+"""The documentation's module blocks are planned as they stand, and inputs within one, so that they can not rot."""
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local.reference import INPUTS
 from local.terraform import PROJECT, Terraform, TerraformError
 
-DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+DOCUMENTS = [PROJECT / "README.md", *sorted({*(PROJECT / "docs").glob("*.md")} - {PROJECT / INPUTS})]
+"""All but the one that shows types, and is written from the module's files."""
 SOURCE = re.compile(r'"git::https://github\.com/<your-fork>/terraform-aws-dynamodb-momento-cache\.git\?ref=[^"]+"')
 
 PROVIDER = """
@@ -49,12 +52,20 @@ resource "aws_dynamodb_table" "orders" {
 
 
 def snippets() -> Iterator[tuple[str, str]]:
-    """Yield the documentation's module blocks, each with a name that says where it is."""
+    """Yield the documentation's Terraform, each block with a name that says where it is."""
     for path in DOCUMENTS:
         text = path.read_text()
         for found in re.finditer(r"^```hcl\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-            if re.search(r'^module "', found[1], re.MULTILINE):
-                yield f"{path.stem}-line-{text.count(chr(10), 0, found.start()) + 2}", found[1]
+            yield f"{path.stem}-line-{text.count(chr(10), 0, found.start()) + 2}", found[1]
+
+
+def in_a_module(snippet: str) -> str:
+    """Return a module block as it is, and an input that is shown alone within the first module block of all."""
+    if re.search(r'^module "', snippet, re.MULTILINE):
+        return snippet
+    assert re.match(r"\w+ = ", snippet), "what is no module block is one of its inputs"
+    _, first = next(snippets())
+    return re.sub(r"^}$", lambda end: f"{snippet}{end[0]}", first, count=1, flags=re.MULTILINE)
 
 
 def configuration(snippet: str) -> str:
@@ -87,18 +98,23 @@ def add(repository: Path, name: str, text: str) -> None:
 
 
 def test_every_module_block_of_the_documentation_can_be_planned(repository: Path) -> None:
-    names = []
+    made = {}
     for name, snippet in snippets():
-        add(repository, name, configuration(snippet))
-        names.append(name)
-    assert len(names) >= 5, "the README shows the module in use, and in four situations"
+        add(repository, name, configuration(in_a_module(snippet)))
+        made[name] = "terraform_data.prebuilt" if snippet.startswith("package = ") else "aws_lambda_function.this"
+        # A zip on disk has to be there for a plan; what is in it, only Lambda looks at.
+        for zip_file in re.findall(r'"\$\{path\.root\}/(.+\.zip)"', snippet):
+            path = repository / "snippets" / zip_file
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    assert Counter(made.values()) >= Counter({"aws_lambda_function.this": 5, "terraform_data.prebuilt": 2}), (
+        "the README shows the module in use, and in four situations; a package comes from disk or from a bucket"
+    )
     with Terraform("snippets", repository=repository) as terraform:
         plan = terraform.plan()
     assert plan is not None
-    for name in names:
-        assert re.search(
-            rf"module\.{name}\.module\.\w+(\[\S+\])?\.aws_lambda_function\.this\[0\] will be created", plan
-        )
+    for name, resource in made.items():
+        assert re.search(rf"module\.{name}\.module\.\w+(\[\S+\])?\.{resource}\[0\] will be created", plan)
 
 
 def test_a_block_that_has_rotted_fails_the_plan(repository: Path) -> None:
