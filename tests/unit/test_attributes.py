@@ -177,9 +177,10 @@ def test_a_value_is_encoded_exactly(value: Any, written: str) -> None:
     ],
 )
 def test_what_dynamodb_does_not_write_is_refused_without_showing_it(value: Any, message: str) -> None:
-    with pytest.raises(AttributeValueError, match=message) as caught:
-        encode(value)
-    assert "secret" not in str(caught.value)
+    for shown in (value, {"L": [value]}, {"M": {"m": value}}):
+        with pytest.raises(AttributeValueError, match=message) as caught:
+            encode(shown)
+        assert "secret" not in str(caught.value)
 
 
 CONTENTS: tuple[Any, ...] = ("secret", "true", "", 5, None, True, False, [], [5], ["a", None], [b""], {}, {"secret": 1})
@@ -204,7 +205,13 @@ HELD: dict[str, tuple[Any, ...]] = {
 )
 def test_content_of_another_type_is_refused_by_its_types_name_alone(kind: str, content: Any) -> None:
     value = {kind: content}
-    for reading in (unpack, text, encode, lambda value: encode({"L": [value]})):
+    for reading in (
+        unpack,
+        text,
+        encode,
+        lambda value: encode({"L": [value]}),
+        lambda value: encode({"M": {"m": value}}),
+    ):
         with pytest.raises(
             AttributeValueError, match=f"^an attribute value of type {kind} holds what that type can not$"
         ):

@@ -174,6 +174,26 @@ def test_the_whole_image_is_shown_where_no_fields_are_named() -> None:
     assert msgspec.json.decode(entry.value) == {"pk": "a", "sk": "m", "n": 1}
 
 
+def test_what_two_views_show_of_one_attribute_is_not_taken_for_each_other() -> None:
+    stream = Stream()
+    stream.put(thing("a", address={"city": "Kyiv", "zip": "01001"}) | {"address.city": "not within"})
+    views = {
+        "city": {"kind": "item", "key": "city-{pk}", "unique": True, "fields": {"at": "address.city"}},
+        "zip": {"kind": "item", "key": "zip-{pk}", "unique": True, "fields": {"at": "address.zip"}},
+        "address": {"kind": "item", "key": "address-{pk}", "unique": True, "fields": {"at": "address"}},
+        "whole": {"kind": "item", "key": "whole-{pk}", "unique": True},
+    }
+    operations = plan(coalesce(decode(stream.event()).changes), settings(views)).operations
+    values = {each.key: msgspec.json.decode(each.value) for each in operations if isinstance(each, SetEntry)}
+    address = {"city": "Kyiv", "zip": "01001"}
+    assert values == {
+        "city-a": {"at": "Kyiv"},
+        "zip-a": {"at": "01001"},
+        "address-a": {"at": address},
+        "whole-a": {"pk": "a", "sk": "m", "n": 1, "address": address, "address.city": "not within"},
+    }
+
+
 def test_a_views_ttl_goes_before_the_modules() -> None:
     stream = Stream()
     stream.put(thing("a", alias="A"))
