@@ -261,20 +261,36 @@ def _plain_map(values: Mapping[str, AttributeValue]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name, value in values.items():
         # What nearly all values are is told without a call, here as in lists: most of the time would go into calls.
-        if type(value) is dict and "S" in value and type(content := value["S"]) is str and len(value) == 1:
-            plain[name] = content
-        else:
-            plain[name] = _plain(value)
+        if type(value) is dict and len(value) == 1:
+            if "S" in value:
+                content = value["S"]
+                if type(content) is str:
+                    plain[name] = content
+                    continue
+            elif "L" in value:
+                content = value["L"]
+                if type(content) is list:
+                    plain[name] = _plain_list(content)
+                    continue
+        plain[name] = _plain(value)
     return plain
 
 
 def _plain_list(values: Iterable[AttributeValue]) -> list[Any]:
     plain: list[Any] = []
     for value in values:
-        if type(value) is dict and "S" in value and type(content := value["S"]) is str and len(value) == 1:
-            plain.append(content)
-        else:
-            plain.append(_plain(value))
+        if type(value) is dict and len(value) == 1:
+            if "S" in value:
+                content = value["S"]
+                if type(content) is str:
+                    plain.append(content)
+                    continue
+            elif "M" in value:
+                content = value["M"]
+                if type(content) is dict:
+                    plain.append(_plain_map(content))
+                    continue
+        plain.append(_plain(value))
     return plain
 
 

@@ -156,12 +156,10 @@ def row_of(view: View, image: Image, encoded: Encoded) -> Row:
         return row
     for name, path in view.fields.items():
         key = path.key
-        if key not in encoded:
-            found = path.lookup(image)
-            if found is None:
-                continue
-            encoded[key] = encode(found)
-        row[name] = encoded[key]
+        if key in encoded:
+            row[name] = encoded[key]
+        elif (found := path.lookup(image)) is not None:
+            row[name] = encoded[key] = encode(found)
     return row
 
 

@@ -157,6 +157,9 @@ def test_a_value_is_encoded_exactly(value: Any, written: str) -> None:
     [
         ({"secret": "x"}, "a type that DynamoDB does not have"),
         ("secret", "not an object that names its type"),
+        ("S", "not an object that names its type"),
+        (["M"], "not an object that names its type"),
+        (5, "not an object that names its type"),
         ({"S": "secret", "N": "1"}, "has 2 types"),
         ({}, "has 0 types"),
         ({"N": "secret"}, "is not a number"),
