@@ -63,6 +63,13 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return self.silent or self.code is not None
 
 
+class _Waiting(msgspec.Struct):
+    """A fault, and how many requests it is still to meet; None: all, until it is called off."""
+
+    fault: Fault
+    left: int | None
+
+
 class Faults:
     """The faults waiting to happen, told from any thread.
 
@@ -71,18 +78,21 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[Fault] = []
+        self._waiting: list[_Waiting] = []
         self._happened: Counter[tuple[str, str, str]] = Counter()
 
     def add(self, fault: Fault) -> None:
         """Let a fault happen to the next requests that fit it."""
         with self._lock:
-            self._waiting.append(fault)
+            self._waiting.append(_Waiting(fault, fault.times))
 
-    def is_waiting(self, fault: Fault) -> bool:
-        """Tell whether a fault is still to happen."""
+    def call_off(self, fault: Fault) -> bool:
+        """Let a fault not happen any more. Tells whether it was still waiting."""
         with self._lock:
-            return any(each is fault for each in self._waiting)
+            waiting = [each for each in self._waiting if each.fault is not fault]
+            called_off = len(waiting) < len(self._waiting)
+            self._waiting = waiting
+            return called_off
 
     def clear(self) -> None:
         """Call off what is waiting."""
@@ -103,12 +113,13 @@ class Faults:
             return asked_for or self._next(rpc, keys)
 
     def _next(self, rpc: str, keys: Sequence[bytes]) -> Fault | None:
-        for index, fault in enumerate(self._waiting):
+        for index, waiting in enumerate(self._waiting):
+            fault = waiting.fault
             if fault.rpc == rpc and (fault.key is None or fault.key.encode() in keys):
-                if fault.times == 1:
+                if waiting.left == 1:
                     del self._waiting[index]
-                elif fault.times is not None:
-                    self._waiting[index] = msgspec.structs.replace(fault, times=fault.times - 1)
+                elif waiting.left is not None:
+                    waiting.left -= 1
                 return fault
         return None
 

@@ -110,6 +110,18 @@ def test_a_fault_without_times_lasts_until_it_is_cleared(server: MomentoServer, 
     assert isinstance(impatient.get("pizza", "k"), CacheGet.Miss)
 
 
+def test_a_fault_that_is_called_off_meets_no_further_request_and_another_like_it_does() -> None:
+    faults = Faults()
+    called_off, other = Fault(rpc="Get", code="INTERNAL", times=3), Fault(rpc="Get", code="INTERNAL", times=3)
+    faults.add(called_off)
+    faults.add(other)
+    assert faults.take("Get", [], {}) is called_off
+    assert faults.call_off(called_off)
+    assert not faults.call_off(called_off)
+    assert [faults.take("Get", [], {}) for _ in range(4)] == [other, other, other, None]
+    assert not faults.call_off(other)
+
+
 def test_a_fault_meets_only_its_rpc_and_its_key(server: MomentoServer, impatient: CacheClient) -> None:
     server.faults.add(Fault(rpc="Set", key="bad", code="UNAVAILABLE", times=None))
     assert isinstance(impatient.set("pizza", "good", "v"), CacheSet.Success)

@@ -118,7 +118,8 @@ class _Watched:
             answer = await request(*arguments)
         finally:
             for kind, each in added.items():
-                if not world.server.faults.is_waiting(each):
+                # A request that was killed before it went out must not leave its fault to the next invocation's.
+                if not world.server.faults.call_off(each):
                     self._invocation.count(kind)
             for written in keys if name in ("set_many", *WRITES) else ():
                 world.checker.stored(written)
