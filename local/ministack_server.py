@@ -8,6 +8,11 @@ Functions run on an interpreter other than ministack's own; there is no setting 
 What ministack forgets, and Terraform would make or set anew at each apply, is told as it was written: log groups with
 their class and their key, event source mappings with the ARN that their tags are under, topics with the tags that they
 were made with, and how many days back a table can be recovered.
+
+An answer goes out in one piece. Between its head and its body, a client in Go, such as Terraform's provider, at times
+drops the connection, where the machine is busy and the server so near that it answers before the client's own writer is
+done. AWS's SDK then makes the request again, and what it was to make exists already:
+https://github.com/aws/aws-sdk-go-v2/issues/2737
 """
 
 import json
@@ -17,6 +22,8 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import Event, RawData
 from ministack.app import main
 from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, sns
 
@@ -30,12 +37,26 @@ RECOVERY_PERIOD_DAYS = 35
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html
 """
 
+_connections: Any = TCPServer
+_protocol_send = TCPServer.protocol_send
 _create_log_group = cloudwatch_logs._create_log_group
 _describe_log_groups = cloudwatch_logs._describe_log_groups
 _esm_response = lambda_svc._esm_response
 _create_topic = sns._create_topic
 _update_continuous_backups = dynamodb._update_continuous_backups
 _describe_continuous_backups = dynamodb._describe_continuous_backups
+
+
+async def protocol_send(connection: Any, event: Event) -> None:
+    """Send what there is to be sent, but keep an answer's head until its body, or its end, comes."""
+    if isinstance(event, RawData):
+        data = vars(connection).pop("head", b"") + event.data
+        # "100 Continue" is no answer's head: the client waits for it.
+        if event.data.startswith(b"HTTP/1.1 ") and not event.data.startswith(b"HTTP/1.1 1"):
+            connection.head = data
+            return
+        event = RawData(data)
+    await _protocol_send(connection, event)
 
 
 def create_log_group(data: dict[str, Any]) -> Any:
@@ -90,6 +111,7 @@ def describe_continuous_backups(data: dict[str, Any]) -> Any:
 
 if __name__ == "__main__":
     sys.executable = sys.argv.pop()
+    _connections.protocol_send = protocol_send
     cloudwatch_logs._create_log_group = create_log_group
     cloudwatch_logs._describe_log_groups = describe_log_groups
     lambda_svc._esm_response = esm_response

@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,6 +74,34 @@ def test_a_client_that_knows_only_the_environment_finds_the_stack(aws: AwsStack)
     environment = {"PATH": os.defpath, **aws.environment}
     answer = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
     assert answer.stdout.strip() == b"000000000000"
+
+
+def test_an_answer_goes_out_in_one_piece(aws: AwsStack) -> None:
+    """Or a client in Go may drop its connection between the two, and make something a second time."""
+    body = b"{}"
+    head = (
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n"
+        f"X-Amz-Target: DynamoDB_20120810.ListTables\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", urlsplit(aws.environment["AWS_ENDPOINT_URL"]).port or 0)) as connection:
+        # Not to sleep until all of it is there.
+        connection.setblocking(False)
+        for _ in range(100):
+            connection.send(head.encode() + body)
+            answer = b""
+            while not answer:
+                with suppress(BlockingIOError):
+                    answer = connection.recv(2**16)
+            assert answer.endswith(b"}")
+
+
+def test_a_client_that_waits_for_continue_gets_it(aws: AwsStack) -> None:
+    with socket.create_connection(("127.0.0.1", urlsplit(aws.environment["AWS_ENDPOINT_URL"]).port or 0)) as connection:
+        connection.sendall(
+            b"PUT /bucket HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+        )
+        connection.settimeout(5)
+        assert connection.recv(2**16).startswith(b"HTTP/1.1 100 ")
 
 
 def test_a_log_group_is_told_with_its_class_and_its_key(aws: AwsStack) -> None:
