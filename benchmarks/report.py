@@ -128,11 +128,21 @@ def _is_within(value: float, bound: float, *, is_least: bool) -> bool:
 
 
 def _speeds(results: Results) -> Section:
-    columns = ["handler, batch", "latency", "records/s", "× seed", "of the limit", "server busy", "final cache"]
+    columns = [
+        "handler, batch",
+        "latency",
+        "records",
+        "records/s",
+        "× seed",
+        "of limit",
+        "server busy",
+        "cache",
+    ]
     rows = [
         [
             row.name,
             f"{row.latency_ms} ms",
+            f"{row.records:,}",
             _spread(row.records_per_second),
             f"{row.ratio_to_seed.median:.3g}",
             "" if row.share_of_limit is None else f"{row.share_of_limit.median:.0%}",
@@ -155,9 +165,9 @@ def _costs(results: Results) -> Section:
         [
             row.name,
             f"{row.latency_ms} ms",
-            f"{row.requests_per_record:.3g}",
-            f"{row.bytes_per_record:,.0f}",
-            f"{row.operations_per_record:.3g}",
+            f"{row.requests_per_record.median:.3g}",
+            f"{row.bytes_per_record.median:,.0f}",
+            f"{row.operations_per_record.median:.3g}",
             f"{row.cpu_ms_per_1000_records.median:,.0f}",
             f"{row.server_cpu_ms_per_1000_records.median:,.0f}",
             # The limit has all of its requests in memory beforehand.
@@ -206,7 +216,8 @@ def _list_growth(results: Results) -> Section:
         for size in growth.sizes
     ]
     bound = growth.good_up_to_rows
-    note = "" if bound is None else f"A batch of 100 changes takes 100 ms at about {bound:,} rows."
+    rows_at = "at no number of these" if bound is None else f"at about {bound:,}"
+    note = f"A batch of 100 changes takes the 100 ms in which a partition's stream can bring them {rows_at} rows."
     return Section("A list as it grows", columns, rows, note)
 
 

@@ -127,9 +127,9 @@ class Row(Struct, frozen=True):
     records_per_second: Spread
     ratio_to_seed: Spread
     share_of_limit: Spread | None
-    requests_per_record: float
-    bytes_per_record: float
-    operations_per_record: float
+    requests_per_record: Spread
+    bytes_per_record: Spread
+    operations_per_record: Spread
     cpu_ms_per_1000_records: Spread
     server_cpu_ms_per_1000_records: Spread
     server_busy: Spread

@@ -120,7 +120,7 @@ def _size(choice: Choice, row: Row) -> Sizing:
     batch_seconds = waiting_seconds + cpu_seconds * max(1.0, FULL_CORE_MB / choice.memory_mb)
     invocations_per_second = choice.writes_per_second / records
     concurrency = invocations_per_second * batch_seconds
-    megabytes_per_second = row.bytes_per_record * choice.writes_per_second / 1e6
+    megabytes_per_second = row.bytes_per_record.median * choice.writes_per_second / 1e6
     gb_seconds = concurrency * choice.memory_mb / 1024
     return Sizing(
         choice=choice,
@@ -131,8 +131,8 @@ def _size(choice: Choice, row: Row) -> Sizing:
         parallelization_factor=math.ceil(concurrency / shards / BUSY),
         invocations_per_second=invocations_per_second,
         concurrency=concurrency,
-        requests_per_second=row.requests_per_record * choice.writes_per_second,
-        operations_per_second=row.operations_per_record * choice.writes_per_second,
+        requests_per_second=row.requests_per_record.median * choice.writes_per_second,
+        operations_per_second=row.operations_per_record.median * choice.writes_per_second,
         megabytes_per_second=megabytes_per_second,
         list_updates_per_second=invocations_per_second,
         table_dollars=choice.writes_per_second * DOLLARS_PER_WRITE * MONTH_SECONDS,

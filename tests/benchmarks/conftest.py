@@ -17,6 +17,7 @@ from benchmarks.results import (
 )
 
 ONE = Spread(1, 1, 1)
+SIX = Spread(6, 6, 6)
 
 
 def row(name: str, batch_size: int, **figures: object) -> Row:
@@ -31,9 +32,9 @@ def row(name: str, batch_size: int, **figures: object) -> Row:
         "records_per_second": rate,
         "ratio_to_seed": ONE,
         "share_of_limit": None,
-        "requests_per_record": 6.0,
-        "bytes_per_record": 430_000.0,
-        "operations_per_record": 6.0,
+        "requests_per_record": SIX,
+        "bytes_per_record": Spread(430_000, 430_000, 430_000),
+        "operations_per_record": SIX,
         "cpu_ms_per_1000_records": ONE,
         "server_cpu_ms_per_1000_records": ONE,
         "server_busy": ONE,

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks.chart import draw
+from benchmarks.decoding import check_alike, race
 from benchmarks.job import Measured
 from benchmarks.list_growth import crossing
 from benchmarks.measurement import ratios
@@ -17,6 +18,7 @@ from benchmarks.report import document, show
 from benchmarks.results import TARGETS, Results, Spread, load
 from benchmarks.rows import CASES, Case, Run, Runs, quick_cases
 from benchmarks.sizing import Choice, size
+from benchmarks.workload import Scale
 
 CASES_OF_THE_SUMMARY = (
     Case("seed", 1, 1_000),
@@ -69,7 +71,8 @@ def test_a_row_tells_what_its_runs_came_to(runs: Runs) -> None:
     row = runs.rows()[2]
     assert (row.name, row.records_per_second) == ("ours, 100", Spread(750, 500, 1_000))
     assert (row.ratio_to_seed, row.share_of_limit) == (Spread(20, 20, 20), None)
-    assert (row.requests_per_record, row.bytes_per_record, row.operations_per_record) == (6, 400, 7)
+    assert (row.requests_per_record, row.operations_per_record) == (Spread(6, 6, 6), Spread(7, 7, 7))
+    assert row.bytes_per_record == Spread(400, 400, 400)
     assert (row.cpu_ms_per_1000_records.median, row.server_cpu_ms_per_1000_records.median) == (500, 250)
     assert (row.server_busy, row.peak_memory_mb.median) == (Spread(0.1875, 0.125, 0.25), 100)
 
@@ -82,6 +85,12 @@ def test_every_row_that_a_figure_needs_is_measured() -> None:
         assert set(ratios(runs)) < set(TARGETS)
         assert {row.batch_size for row in runs.rows() if row.share_of_limit} == {1, 10, 100, 1_000, 10_000}
         assert {row.latency_ms for row in runs.rows()} == {0, 1, 5}
+
+
+def test_a_limit_sends_what_its_row_sends() -> None:
+    records = {(case.contestant, case.batch_size): case.records for case in CASES if case.latency_ms == 1}
+    limits = {size: count for (contestant, size), count in records.items() if contestant == "limit"}
+    assert limits == {size: count for (contestant, size), count in records.items() if contestant == "ours"}
 
 
 def test_a_spread_is_the_median_between_the_lowest_and_the_highest() -> None:
@@ -176,6 +185,15 @@ def test_where_a_figure_crosses_a_limit_is_told_from_the_points_around_it() -> N
     assert crossing(points, 20 * 10**0.5) == 320
     assert crossing(points, 1) is None
     assert crossing(points, 200) is None
+
+
+def test_decoders_are_raced_only_where_they_give_the_same_json() -> None:
+    rates = race(Scale(orders=5, creators=2, inserts=1, modifies=3, removes=1))
+    assert set(rates) == {"ours", "boto3_json", "powertools_json"}
+    assert all(rate > 0 for rate in rates.values())
+    check_alike([[b'{"a":1,"b":2}'], [b'{"b":2,"a":1}']])
+    with pytest.raises(RuntimeError, match="nothing to compare"):
+        check_alike([[b'{"a":1}'], [b'{"a":1.5}']])
 
 
 def test_a_write_rate_is_sized_from_the_row_that_its_batches_are_like(results: Results) -> None:
