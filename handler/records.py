@@ -131,9 +131,10 @@ def decode(event: Any) -> Batch:
             changes.append(_change(record, sequence_number))
         except (msgspec.ValidationError, AttributeValueError, RecordError) as error:
             rejections.append(Rejection(sequence_number, str(error), _hash_of(raw)))
-        else:
-            if record.dynamodb.approximate_creation_date_time is not None:
-                written.append(record.dynamodb.approximate_creation_date_time)
+        # Of one that can not be read too: while it is retried, it holds up its shard.
+        at = raw["dynamodb"].get("ApproximateCreationDateTime")
+        if type(at) in (int, float):
+            written.append(at)
     identifiers = {sequence_number: raw["dynamodb"]["SequenceNumber"] for sequence_number, raw in numbered}
     return Batch(tuple(changes), tuple(rejections), identifiers, min(written, default=None))
 

@@ -98,6 +98,16 @@ def test_the_oldest_record_tells_when_it_was_written(stream: Stream) -> None:
     assert decode(batch([])).oldest is None
 
 
+def test_a_record_that_can_not_be_read_tells_when_it_was_written_too(stream: Stream) -> None:
+    first = stream.records[0]
+    first["eventName"] = "RENAME"
+    decoded = decode(batch([first]))
+    assert (len(decoded.rejections), decoded.oldest) == (1, 1_700_000_100.0)
+    for wrong in ("yesterday", True, None):
+        first["dynamodb"]["ApproximateCreationDateTime"] = wrong
+        assert decode(batch([first])).oldest is None
+
+
 FIX = "the table's stream_view_type must be NEW_AND_OLD_IMAGES"
 NO_KEY = "the record's Keys hold a value that is empty, or of a type that no key has"
 OTHER_KEYS = "the record's Keys are not those of its image"
