@@ -17,6 +17,9 @@ _RANGES = {
     "maximum_record_age_in_seconds": (-1, 604_800),
 }
 
+YOUNGEST_AGE_SECONDS = 60
+"""The least maximum_record_age_in_seconds, as the second page says."""
+
 _NAMES = {
     "EventSourceArn": "event_source_arn",
     "FunctionArn": "function_arn",
@@ -66,6 +69,11 @@ class EventSourceMapping(Struct, frozen=True, kw_only=True):
         for name, (least, most) in _RANGES.items():
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be between {least} and {most}; not {getattr(self, name)}")
+        if 0 <= self.maximum_record_age_in_seconds < YOUNGEST_AGE_SECONDS:
+            raise ValueError(
+                f"maximum_record_age_in_seconds must be -1, for none, or at least {YOUNGEST_AGE_SECONDS}; "
+                f"not {self.maximum_record_age_in_seconds}"
+            )
 
     @classmethod
     def from_response(cls, response: Mapping[str, Any]) -> Self:

@@ -248,11 +248,15 @@ class TestSettings:
             ("maximum_retry_attempts", -2),
             ("maximum_retry_attempts", 10_001),
             ("maximum_record_age_in_seconds", -2),
+            ("maximum_record_age_in_seconds", 0),
+            ("maximum_record_age_in_seconds", 59),
             ("maximum_record_age_in_seconds", 604_801),
         ],
     )
     def test_what_aws_refuses_is_refused(self, name: str, value: int) -> None:
-        """services-ddb-params: its column of limits."""
+        """services-ddb-params: its column of limits. API_CreateEventSourceMapping: "The minimum valid value for maximum
+        record age is 60s. Although values less than 60 and greater than -1 fall within the parameter's absolute range,
+        they are not allowed"."""
         with pytest.raises(ValueError, match=name):
             mapping(**{name: value})
 

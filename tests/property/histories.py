@@ -306,6 +306,15 @@ def _new(key: Key) -> Item:
     return {"pk": key[0], "sk": key[1], "kind": "thing", "status": "live"}
 
 
+IMPORTS = """\
+from tests.property.histories import History
+from tests.property.model import Things
+from tests.property.table import Poison
+from tests.property.world import Fault, Setup
+"""
+"""What a history that is told as a test needs."""
+
+
 @dataclass(slots=True)
 class Failure:
     """What went wrong.
@@ -319,14 +328,14 @@ class Failure:
     after: int
 
     def test(self) -> str:
-        """The steps that lead there, as Python. They need the names of this module and of `world.py`."""
+        """The steps that lead there, as Python. They need the names of `IMPORTS`."""
         notes = "\n".join(getattr(self.error, "__notes__", ()))
         return notes[notes.find("state = ") : notes.rfind("state.teardown()")] + "state.teardown()"
 
     def told(self) -> str:
         """The error, and the steps to it as a test."""
         steps = self.test().replace("\n", "\n    ")
-        return f"{self.error!r}\n\ndef test_history() -> None:\n    {steps}\n"
+        return f"{self.error!r}\n\n{IMPORTS}\n\ndef test_history() -> None:\n    {steps}\n"
 
 
 def prove(history: type[History], histories: int, seed: int, *, shrinks: bool = True) -> tuple[Tally, Failure | None]:

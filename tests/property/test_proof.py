@@ -14,7 +14,7 @@ from tests.property import broken, over_grpc
 from tests.property.baseline import CASES, EVERYTHING, Case, Seed, history_of
 from tests.property.broken import BROKEN, Broken, Endless, Parts
 from tests.property.checker import DivergenceError
-from tests.property.histories import History, Ours, Tally, prove
+from tests.property.histories import IMPORTS, History, Ours, Tally, prove
 from tests.property.late import LateHistory
 from tests.property.model import Things
 from tests.property.over_grpc import GrpcHistory
@@ -83,10 +83,13 @@ def test_a_failure_is_told_as_a_test_that_fails_the_same_way() -> None:
     assert failure is not None
     code = failure.test()
     assert len(code.splitlines()) < 20
-    scope: dict[str, Any] = {"History": careless, "Things": Things, "Setup": Setup, "Fault": Fault}
+    assert f"\n\n{IMPORTS}\n\ndef test_history() -> None:\n    state = History()\n" in failure.told()
+    scope: dict[str, Any] = {}
+    exec(IMPORTS, scope)  # noqa: S102 - it is our own
+    scope["History"] = careless
     try:
         with pytest.raises(type(failure.error)) as again:
-            exec(code, scope)  # noqa: S102 - it is our own
+            exec(code, scope)  # noqa: S102 - as above
     finally:
         scope["state"].world.close()
     assert str(again.value) == str(failure.error)
