@@ -869,15 +869,25 @@ variable "alarms" {
     - `runbook`: where your operators find docs/operating.md: each alarm's description ends with it and the anchor of the
       alarm's section. Default: `docs/operating.md`, which is only a path: set the URL of your copy.
 
-    And each alarm, with `enabled` (default true), the `threshold` above which it goes off, `period` (a multiple of 60
-    seconds, default 60) and `evaluation_periods`, how many periods in a row have to be above it:
+    And each alarm, with `enabled` (default true) and:
 
-    - `iterator_age`: how long a record had waited in the stream when it was read, in milliseconds. Default: 60000.
-    - `propagation_delay`: from the write to the table until its entries are in the cache, in seconds. Default: 60.
-    - `errors`: invocations that failed as a whole. Default: more than 0 in each of 3 minutes: one that crashed is tried again.
-    - `throttles`: invocations that Lambda did not run for want of concurrency. Default: more than 0 in each of 5 minutes.
-    - `duration`: how long a batch took, in percent of `timeout`, at most 100. Default: 90, in each of 3 minutes.
-    - `cache_failures`: cache operations that failed in spite of retries. Default: more than 0 in each of 5 minutes.
+    - `threshold`: above it, the alarm goes off.
+    - `evaluation_periods`: how many periods in a row have to be above it.
+    - `period`: how long one is, a multiple of 60 seconds. Default: `timeout` and `maximum_batching_window_in_seconds`
+      together, in whole minutes, which is as long as it can take from one batch to the next: 60 with their defaults. In a
+      shorter one there may be nothing to measure, and nothing is not above the threshold. The queue is measured each
+      minute: there it is 60.
+
+    The alarms:
+
+    - `iterator_age`: how long a record had waited in the stream when it was read, in milliseconds. Default: more than 60000
+      in each of 5 periods.
+    - `propagation_delay`: from the write to the table until its entries are in the cache, in seconds. Default: more than 60
+      in each of 5 periods.
+    - `errors`: invocations that failed as a whole. Default: more than 0 in each of 3 periods: one that crashed is tried again.
+    - `throttles`: invocations that Lambda did not run for want of concurrency. Default: more than 0 in each of 5 periods.
+    - `duration`: how long a batch took, in percent of `timeout`, at most 100. Default: more than 90 in each of 3 periods.
+    - `cache_failures`: cache operations that failed in spite of retries. Default: more than 0 in each of 5 periods.
     - `rejected_records`: records that no try can cache, such as one without a string where a key needs it. Default: more than 0.
     - `destination_failures`: batches that were given up and could not be reported. Default: more than 0.
     - `failure_queue`: messages in the failure queue that the module makes. Default: more than 0.
@@ -891,49 +901,49 @@ variable "alarms" {
     iterator_age = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 60000)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 5)
     }), {})
     propagation_delay = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 60)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 5)
     }), {})
     errors = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 0)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 3)
     }), {})
     throttles = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 0)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 5)
     }), {})
     duration = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 90)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 3)
     }), {})
     cache_failures = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 0)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 5)
     }), {})
     rejected_records = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 0)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 1)
     }), {})
     destination_failures = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 0)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 1)
     }), {})
     failure_queue = optional(object({
@@ -967,7 +977,7 @@ variable "alarms" {
   }
 
   validation {
-    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : alarm.period >= 60 && alarm.period % 60 == 0])
+    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : alarm.period == null ? true : alarm.period >= 60 && alarm.period % 60 == 0])
     error_message = "alarms: each period must be a multiple of 60 seconds: nothing is measured more often."
   }
 
@@ -977,8 +987,8 @@ variable "alarms" {
   }
 
   validation {
-    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : alarm.period * alarm.evaluation_periods <= (alarm.period >= 3600 ? 604800 : 86400)])
-    error_message = "alarms: period times evaluation_periods must be at most 86400 seconds, a day (7 days where the period is an hour or more), which is CloudWatch's limit."
+    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : coalesce(alarm.period, local.batch_period) * alarm.evaluation_periods <= (coalesce(alarm.period, local.batch_period) >= 3600 ? 604800 : 86400)])
+    error_message = "alarms: period times evaluation_periods must be at most 86400 seconds, a day (7 days where the period is an hour or more), which is CloudWatch's limit: lower one of them. A period that is not set is ${local.batch_period} seconds, as timeout and maximum_batching_window_in_seconds have it."
   }
 }
 
