@@ -1,8 +1,8 @@
 variable "create" {
   description = <<-EOT
     Whether to make anything at all. Default: true. With false there is no resource, and outputs that would name one are
-    null or empty, for a module block that is not wanted in every environment. To take away what was made, deletion
-    protection comes off first.
+    null or empty, but for what you gave the module yourself, such as `existing_role`: for a module block that is not
+    wanted in every environment. To take away what was made, deletion protection comes off first.
   EOT
   type        = bool
   default     = true
