@@ -59,7 +59,7 @@ variable "table" {
     - `ttl_attribute`: the attribute with the time, in seconds since 1970, at which DynamoDB deletes an item. Its cached
       entries go with it. Default: none.
     - `kms_key_arn`: ARN of a customer managed KMS key to encrypt the table and its stream with; the role is allowed to
-      decrypt with it. Default: none: the key that AWS manages for DynamoDB.
+      decrypt with it. Default: none: the key that AWS manages for DynamoDB, of which KMS charges the requests.
     - `point_in_time_recovery`: `enabled` (default true), and `recovery_period_in_days`, how far back, 1 to 35 (default: 35,
       which is AWS's).
     - `deletion_protection_enabled`: whether the table refuses to be deleted. Default: true, for a table outlives the
@@ -478,7 +478,7 @@ variable "views" {
       it is away, for readers a miss. Without `rebuild_from` it is away until your application fills it.
     - `rebuild_from`: the query that fills a list which is not cached. Default: none: it stays absent, and a reader goes
       to the table. An item that the query would not find is not in the list.
-      - `index_name`: the global secondary index to query. Default: none: the table itself, read consistently.
+      - `index_name`: the secondary index to query, global or local. Default: none: the table itself, read consistently.
       - `key_condition`: key attribute to the value it must have, as a template that holds only placeholders of `key`.
         The hash key must be among them.
   EOT
@@ -550,8 +550,8 @@ variable "skip_unchanged" {
     not only the first and the last, gives it the same key, the same membership and the same fields. Default: true: it
     saves the one operation on an item's entry, or the two on a list, for each change that the view does not show.
 
-    A skipped write does not renew the entry's TTL. And an entry that a discarded batch left stale stays so until its item
-    changes visibly or is refreshed, or until it expires. An item is refreshed by any new value of its attribute
+    A skipped write does not renew the entry's TTL. And an entry that is stale because a batch was given up stays so until
+    its item changes visibly or is refreshed, or until it expires. An item is refreshed by any new value of its attribute
     `_cache_refresh`: its entries are written anew, though nothing that they show changed.
   EOT
   type        = bool
@@ -1125,6 +1125,9 @@ variable "provisioned_concurrent_executions" {
     a stream that is written to all the time keeps its environments by itself, so this helps only where writes are rare
     and each has to be in the cache at once. It costs for as long as it is set. As many as shards times
     `parallelization_factor` are used. The mapping then invokes a published version, by the alias `live`.
+
+    They are started when this is applied, and read the API key then: an apply fails while the secret has no value. Put it
+    in before, or begin with 0.
   EOT
   type        = number
   default     = 0
@@ -1289,7 +1292,8 @@ variable "description" {
 variable "log_level" {
   description = <<-EOT
     The least severe lines to log: `DEBUG`, `INFO` (the default: one line a batch), `WARNING`, `ERROR` or `CRITICAL`. No
-    level logs item data. Lines are JSON, by Powertools; Lambda's own JSON format would wrap them, and is not offered.
+    level logs item data. Lines are JSON, by Powertools; Lambda's own, such as `START` and `REPORT`, are text. Lambda's JSON
+    format is not offered: it has a log level of its own, which would come before this one.
   EOT
   type        = string
   default     = "INFO"
