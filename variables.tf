@@ -1400,8 +1400,11 @@ variable "role" {
 
 variable "existing_role" {
   description = <<-EOT
-    A role that exists, for the function to have instead of one that the module makes. What it has to be allowed is the
-    output `role_policy`: attach that to it before the mapping is made, for Lambda checks it then. Default: none.
+    A role that exists, for the function to have instead of one that the module makes. Default: none. What it has to be
+    allowed is the output `role_policy`, and before the function and the mapping are made: the one starts by it, and Lambda
+    checks it for the other. But it names what the module makes, such as the log group and the failure queue. So apply
+    twice: first with `-target=` the `aws_iam_role_policy` that takes it, which makes what it names but not the function;
+    then everything. The README shows it, under *A role of your own*.
 
     - `arn`: the role's ARN. Lambda has to be allowed to assume it.
   EOT
