@@ -874,9 +874,9 @@ variable "alarms" {
     - `threshold`: above it, the alarm goes off.
     - `evaluation_periods`: how many periods in a row have to be above it.
     - `period`: how long one is, a multiple of 60 seconds. Default: `timeout` and `maximum_batching_window_in_seconds`
-      together, in whole minutes, which is as long as it can take from one batch to the next: 60 with their defaults. In a
-      shorter one there may be nothing to measure, and nothing is not above the threshold. The queue is measured each
-      minute: there it is 60.
+      together, rounded up to whole minutes, which is as long as it can take from one batch to the next: 60 with their
+      defaults. In a shorter one there may be nothing to measure, which counts as not above the threshold. Of
+      `failure_queue`, which SQS measures each minute, the default is 60.
 
     The alarms:
 
@@ -1401,9 +1401,9 @@ variable "role" {
 variable "existing_role" {
   description = <<-EOT
     A role that exists, for the function to have instead of one that the module makes. Default: none. What it has to be
-    allowed is the output `role_policy`, and before the function and the mapping are made: the one starts by it, and Lambda
-    checks it for the other. But it names what the module makes, such as the log group and the failure queue. So apply
-    twice: first with `-target=` the `aws_iam_role_policy` that takes it, which makes what it names but not the function;
+    allowed is the output `role_policy`. It has to be allowed that before the mapping is made, for Lambda checks it then; but
+    the policy names what the module makes, such as the log group and the failure queue. So apply twice: first with
+    `-target=` and your `aws_iam_role_policy` that takes the output, which makes what the policy names but not the function;
     then everything. The README shows it, under *A role of your own*.
 
     - `arn`: the role's ARN. Lambda has to be allowed to assume it.
