@@ -1,6 +1,10 @@
 # What someone has to look at. Each alarm says what it means and what to do; docs/operating.md says it at length.
 
 locals {
+  # How far apart two batches of a shard, and with them what is measured, can be: the next one is waited for, and then runs.
+  # A shorter period could hold none, which counts as not breaching, and periods in a row would never all be above.
+  batch_period = 60 * ceil((var.timeout + var.maximum_batching_window_in_seconds) / 60)
+
   function_metrics = { namespace = "AWS/Lambda", dimensions = { FunctionName = var.name } }
   handler_metrics  = { namespace = local.metrics_namespace, dimensions = { service = var.name } }
 
@@ -85,7 +89,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   statistic                 = each.value.statistic
   comparison_operator       = "GreaterThanThreshold"
   threshold                 = each.value.threshold
-  period                    = var.alarms[each.key].period
+  period                    = coalesce(var.alarms[each.key].period, local.batch_period)
   evaluation_periods        = var.alarms[each.key].evaluation_periods
   treat_missing_data        = "notBreaching" # nothing is measured where nothing is written
   alarm_actions             = var.alarms.alarm_actions

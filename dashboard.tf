@@ -89,6 +89,7 @@ locals {
             concat([local.metrics_namespace, "TooBig"], local.of_handler, [{ label = "entries too big" }]),
             concat(["AWS/Lambda", "Errors"], local.of_function, [{ label = "invocations failed" }]),
             concat(["AWS/Lambda", "Throttles"], local.of_function, [{ label = "invocations throttled" }]),
+            concat(["AWS/Lambda", "DestinationDeliveryFailures"], local.of_function, [{ label = "batches given up and not reported" }]),
           ],
           [for name in aws_sqs_queue.failures[*].name : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name, { stat = "Maximum", label = "messages in the failure queue" }]]
         )

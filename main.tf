@@ -1,14 +1,15 @@
 # A change travels down these files, and within each from top to bottom:
 #
-#   table.tf      the DynamoDB table and its stream
-#   main.tf       the event source mapping that reads the stream, the function that it invokes, the function's log
-#   failures.tf   where the records go that were given up
-#   iam.tf        what the function may do
-#   settings.tf   what the function is told
-#   package.tf    the function's code
+#   table.tf, autoscaling.tf  the DynamoDB table and its stream; what scales its provisioned capacity
+#   main.tf                   the event source mapping that reads the stream, the function that it invokes, the function's log
+#   failures.tf               where the records go that were given up
+#   iam.tf                    what the function may do
+#   settings.tf               what the function is told
+#   package.tf                the function's code
 #   alarms.tf, dashboard.tf   what tells an operator
 #
-# What each of them may be like is in variables.tf. Views are checked in modules/view.
+# What each of them may be like is in variables.tf. Views are checked in modules/view; what the mapping lets through is
+# derived from them in modules/filters.
 
 locals {
   # The caller's filters, in Lambda's words. (What is no key is refused by the mapping.)
@@ -144,7 +145,10 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Powertools writes JSON lines and metrics by itself: with Lambda's own JSON format they would be wrapped in it.
+  # Powertools writes JSON lines and metrics by itself, which Lambda's JSON format would leave as they are. But it brings a
+  # log level of its own, which comes before log_level. Lambda's own lines, such as START and REPORT, stay text.
+  # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+  # https://docs.aws.amazon.com/powertools/python/latest/core/logger/#aws-lambda-advanced-logging-controls-alc
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.this[0].name
@@ -154,6 +158,7 @@ resource "aws_lambda_function" "this" {
   depends_on = [aws_iam_role_policy.this, terraform_data.package]
 
   lifecycle {
+    # Twice: the views alone already fail a plan that makes the secret or the table too, whose ARNs the rest waits for.
     precondition {
       condition     = length(local.environment_of_views) <= 4096
       error_message = "views and environment_variables do not fit into the 4 KB that Lambda allows a function's environment (${length(local.environment_of_views)} bytes, views compressed): shorten fields and where, or keep some views by a second module block on the same stream."

@@ -1,6 +1,6 @@
 output "table_name" {
   description = "Name of the table."
-  value       = local.table_name
+  value       = var.create || var.table == null ? local.table_name : null
 }
 
 output "table_arn" {

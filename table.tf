@@ -15,6 +15,12 @@ data "aws_dynamodb_table" "existing" {
   name = local.table_name
 
   lifecycle {
+    # It is looked up by its name: of a global table's ARN in another Region, that would find the replica here.
+    postcondition {
+      condition     = var.table_arn == null ? true : self.arn == var.table_arn
+      error_message = "table_arn must be the ARN of a table in the provider's Region and account: there, ${local.table_name} is ${self.arn}. Use that one, or give the module a provider of the Region and account that table_arn names."
+    }
+
     postcondition {
       condition     = self.stream_enabled && self.stream_view_type == "NEW_AND_OLD_IMAGES"
       error_message = "The table ${local.table_name} must have a stream of new and old images, but ${self.stream_enabled ? "its stream's view type is ${self.stream_view_type}" : "it has no stream"}: set stream_enabled = true and stream_view_type = \"NEW_AND_OLD_IMAGES\" on it. (A view type is changed by turning the stream off and on again, and makes another stream.)"

@@ -1,8 +1,8 @@
 variable "create" {
   description = <<-EOT
     Whether to make anything at all. Default: true. With false there is no resource, and outputs that would name one are
-    null or empty, for a module block that is not wanted in every environment. To take away what was made, deletion
-    protection comes off first.
+    null or empty, but for what you gave the module yourself, such as `existing_role`: for a module block that is not
+    wanted in every environment. To take away what was made, deletion protection comes off first.
   EOT
   type        = bool
   default     = true
@@ -59,7 +59,7 @@ variable "table" {
     - `ttl_attribute`: the attribute with the time, in seconds since 1970, at which DynamoDB deletes an item. Its cached
       entries go with it. Default: none.
     - `kms_key_arn`: ARN of a customer managed KMS key to encrypt the table and its stream with; the role is allowed to
-      decrypt with it. Default: none: the key that AWS manages for DynamoDB.
+      decrypt with it. Default: none: the key that AWS manages for DynamoDB, of which KMS charges the requests.
     - `point_in_time_recovery`: `enabled` (default true), and `recovery_period_in_days`, how far back, 1 to 35 (default: 35,
       which is AWS's).
     - `deletion_protection_enabled`: whether the table refuses to be deleted. Default: true, for a table outlives the
@@ -478,7 +478,7 @@ variable "views" {
       it is away, for readers a miss. Without `rebuild_from` it is away until your application fills it.
     - `rebuild_from`: the query that fills a list which is not cached. Default: none: it stays absent, and a reader goes
       to the table. An item that the query would not find is not in the list.
-      - `index_name`: the global secondary index to query. Default: none: the table itself, read consistently.
+      - `index_name`: the secondary index to query, global or local. Default: none: the table itself, read consistently.
       - `key_condition`: key attribute to the value it must have, as a template that holds only placeholders of `key`.
         The hash key must be among them.
   EOT
@@ -550,8 +550,8 @@ variable "skip_unchanged" {
     not only the first and the last, gives it the same key, the same membership and the same fields. Default: true: it
     saves the one operation on an item's entry, or the two on a list, for each change that the view does not show.
 
-    A skipped write does not renew the entry's TTL. And an entry that a discarded batch left stale stays so until its item
-    changes visibly or is refreshed, or until it expires. An item is refreshed by any new value of its attribute
+    A skipped write does not renew the entry's TTL. And an entry that is stale because a batch was given up stays so until
+    its item changes visibly or is refreshed, or until it expires. An item is refreshed by any new value of its attribute
     `_cache_refresh`: its entries are written anew, though nothing that they show changed.
   EOT
   type        = bool
@@ -869,15 +869,25 @@ variable "alarms" {
     - `runbook`: where your operators find docs/operating.md: each alarm's description ends with it and the anchor of the
       alarm's section. Default: `docs/operating.md`, which is only a path: set the URL of your copy.
 
-    And each alarm, with `enabled` (default true), the `threshold` above which it goes off, `period` (a multiple of 60
-    seconds, default 60) and `evaluation_periods`, how many periods in a row have to be above it:
+    And each alarm, with `enabled` (default true) and:
 
-    - `iterator_age`: how long a record had waited in the stream when it was read, in milliseconds. Default: 60000.
-    - `propagation_delay`: from the write to the table until its entries are in the cache, in seconds. Default: 60.
-    - `errors`: invocations that failed as a whole. Default: more than 0 in each of 3 minutes: one that crashed is tried again.
-    - `throttles`: invocations that Lambda did not run for want of concurrency. Default: more than 0 in each of 5 minutes.
-    - `duration`: how long a batch took, in percent of `timeout`, at most 100. Default: 90, in each of 3 minutes.
-    - `cache_failures`: cache operations that failed in spite of retries. Default: more than 0 in each of 5 minutes.
+    - `threshold`: above it, the alarm goes off.
+    - `evaluation_periods`: how many periods in a row have to be above it.
+    - `period`: how long one is, a multiple of 60 seconds. Default: `timeout` and `maximum_batching_window_in_seconds`
+      together, rounded up to whole minutes, which is as long as it can take from one batch to the next: 60 with their
+      defaults. In a shorter one there may be nothing to measure, which counts as not above the threshold. Of
+      `failure_queue`, which SQS measures each minute, the default is 60.
+
+    The alarms:
+
+    - `iterator_age`: how long a record had waited in the stream when it was read, in milliseconds. Default: more than 60000
+      in each of 5 periods.
+    - `propagation_delay`: from the write to the table until its entries are in the cache, in seconds. Default: more than 60
+      in each of 5 periods.
+    - `errors`: invocations that failed as a whole. Default: more than 0 in each of 3 periods: one that crashed is tried again.
+    - `throttles`: invocations that Lambda did not run for want of concurrency. Default: more than 0 in each of 5 periods.
+    - `duration`: how long a batch took, in percent of `timeout`, at most 100. Default: more than 90 in each of 3 periods.
+    - `cache_failures`: cache operations that failed in spite of retries. Default: more than 0 in each of 5 periods.
     - `rejected_records`: records that no try can cache, such as one without a string where a key needs it. Default: more than 0.
     - `destination_failures`: batches that were given up and could not be reported. Default: more than 0.
     - `failure_queue`: messages in the failure queue that the module makes. Default: more than 0.
@@ -891,49 +901,49 @@ variable "alarms" {
     iterator_age = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 60000)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 5)
     }), {})
     propagation_delay = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 60)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 5)
     }), {})
     errors = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 0)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 3)
     }), {})
     throttles = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 0)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 5)
     }), {})
     duration = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 90)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 3)
     }), {})
     cache_failures = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 0)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 5)
     }), {})
     rejected_records = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 0)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 1)
     }), {})
     destination_failures = optional(object({
       enabled            = optional(bool, true)
       threshold          = optional(number, 0)
-      period             = optional(number, 60)
+      period             = optional(number)
       evaluation_periods = optional(number, 1)
     }), {})
     failure_queue = optional(object({
@@ -967,7 +977,7 @@ variable "alarms" {
   }
 
   validation {
-    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : alarm.period >= 60 && alarm.period % 60 == 0])
+    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : alarm.period == null ? true : alarm.period >= 60 && alarm.period % 60 == 0])
     error_message = "alarms: each period must be a multiple of 60 seconds: nothing is measured more often."
   }
 
@@ -977,8 +987,8 @@ variable "alarms" {
   }
 
   validation {
-    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : alarm.period * alarm.evaluation_periods <= (alarm.period >= 3600 ? 604800 : 86400)])
-    error_message = "alarms: period times evaluation_periods must be at most 86400 seconds, a day (7 days where the period is an hour or more), which is CloudWatch's limit."
+    condition     = alltrue([for alarm in [var.alarms.iterator_age, var.alarms.propagation_delay, var.alarms.errors, var.alarms.throttles, var.alarms.duration, var.alarms.cache_failures, var.alarms.rejected_records, var.alarms.destination_failures, var.alarms.failure_queue] : coalesce(alarm.period, local.batch_period) * alarm.evaluation_periods <= (coalesce(alarm.period, local.batch_period) >= 3600 ? 604800 : 86400)])
+    error_message = "alarms: period times evaluation_periods must be at most 86400 seconds, a day (7 days where the period is an hour or more), which is CloudWatch's limit: lower one of them. A period that is not set is ${local.batch_period} seconds, as timeout and maximum_batching_window_in_seconds have it."
   }
 }
 
@@ -1115,6 +1125,9 @@ variable "provisioned_concurrent_executions" {
     a stream that is written to all the time keeps its environments by itself, so this helps only where writes are rare
     and each has to be in the cache at once. It costs for as long as it is set. As many as shards times
     `parallelization_factor` are used. The mapping then invokes a published version, by the alias `live`.
+
+    They are started when this is applied, and read the API key then: an apply fails while the secret has no value. Put it
+    in before, or begin with 0.
   EOT
   type        = number
   default     = 0
@@ -1279,7 +1292,8 @@ variable "description" {
 variable "log_level" {
   description = <<-EOT
     The least severe lines to log: `DEBUG`, `INFO` (the default: one line a batch), `WARNING`, `ERROR` or `CRITICAL`. No
-    level logs item data. Lines are JSON, by Powertools; Lambda's own JSON format would wrap them, and is not offered.
+    level logs item data. Lines are JSON, by Powertools; Lambda's own, such as `START` and `REPORT`, are text. Lambda's JSON
+    format is not offered: it has a log level of its own, which would come before this one.
   EOT
   type        = string
   default     = "INFO"
@@ -1386,8 +1400,11 @@ variable "role" {
 
 variable "existing_role" {
   description = <<-EOT
-    A role that exists, for the function to have instead of one that the module makes. What it has to be allowed is the
-    output `role_policy`: attach that to it before the mapping is made, for Lambda checks it then. Default: none.
+    A role that exists, for the function to have instead of one that the module makes. Default: none. What it has to be
+    allowed is the output `role_policy`. It has to be allowed that before the mapping is made, for Lambda checks it then; but
+    the policy names what the module makes, such as the log group and the failure queue. So apply twice: first with
+    `-target=` and your `aws_iam_role_policy` that takes the output, which makes what the policy names but not the function;
+    then everything. The README shows it, under *A role of your own*.
 
     - `arn`: the role's ARN. Lambda has to be allowed to assume it.
   EOT

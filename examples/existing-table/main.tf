@@ -1,7 +1,7 @@
 # Stands for the table that you have. What the module asks of it is its stream.
-#trivy:ignore:AWS-0025 AWS's own key encrypts it, which costs nothing
+#trivy:ignore:AWS-0025 the key that AWS manages for DynamoDB encrypts it, whose requests alone are charged
 resource "aws_dynamodb_table" "orders" {
-  #checkov:skip=CKV_AWS_119:AWS's own key encrypts it, which costs nothing
+  #checkov:skip=CKV_AWS_119:the key that AWS manages for DynamoDB encrypts it, whose requests alone are charged
   name         = "existing-orders"
   billing_mode = "PAY_PER_REQUEST"
   hash_key     = "id"

@@ -52,9 +52,9 @@ module "cache" {
 }
 
 # One secret for all. Its value, the API key, is put in by hand, so that it is in no state file.
-#trivy:ignore:AWS-0098 AWS's own key encrypts it, which costs nothing
+#trivy:ignore:AWS-0098 the key that AWS manages for Secrets Manager encrypts it, which costs nothing
 resource "aws_secretsmanager_secret" "momento" {
-  #checkov:skip=CKV_AWS_149:AWS's own key encrypts it, which costs nothing
+  #checkov:skip=CKV_AWS_149:the key that AWS manages for Secrets Manager encrypts it, which costs nothing
   #checkov:skip=CKV2_AWS_57:Secrets Manager can not make a Momento API key; SECURITY.md says how to rotate it
   name        = "shop-momento"
   description = "Momento API key of the shop's tables"

@@ -263,7 +263,7 @@ variable "table" {
     What is known of the table; null where only its stream is.
 
     - `key_attributes`: the primary key's attributes, hash key first.
-    - `indexes`: for each global secondary index, its `key_attributes` and the `attributes` it projects (null: all).
+    - `indexes`: for each secondary index, global or local, its `key_attributes` and the `attributes` it projects (null: all).
   EOT
   type = object({
     key_attributes = list(string)

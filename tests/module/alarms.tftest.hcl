@@ -109,6 +109,45 @@ run "alarms_are_as_asked_for" {
   }
 }
 
+run "a_period_is_as_long_as_it_can_take_to_the_next_batch" {
+  command = plan
+
+  variables {
+    timeout                            = 300
+    maximum_batching_window_in_seconds = 300
+    alarms                             = { throttles = { period = 120 } }
+  }
+
+  assert {
+    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.period } == {
+      iterator_age         = 600
+      propagation_delay    = 600
+      errors               = 600
+      throttles            = 120
+      duration             = 600
+      cache_failures       = 600
+      rejected_records     = 600
+      destination_failures = 600
+      failure_queue        = 60
+    }
+    error_message = "Each period holds a batch, if there are any, unless another is given; the queue is measured each minute."
+  }
+}
+
+run "a_period_is_whole_minutes" {
+  command = plan
+
+  variables {
+    timeout                            = 60
+    maximum_batching_window_in_seconds = 1
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["errors"].period == 120
+    error_message = "Each period holds a batch, if there are any."
+  }
+}
+
 run "alarms_can_be_left_out" {
   command = plan
 
@@ -216,4 +255,29 @@ run "an_alarm_looks_at_a_day_at_most" {
   }
 
   expect_failures = [var.alarms]
+}
+
+run "an_alarm_of_long_batches_looks_at_a_day_at_most" {
+  command = plan
+
+  variables {
+    timeout = 300
+    alarms  = { errors = { evaluation_periods = 289 } }
+  }
+
+  expect_failures = [var.alarms]
+}
+
+run "an_alarm_of_long_batches_may_look_at_a_day" {
+  command = plan
+
+  variables {
+    timeout = 300
+    alarms  = { errors = { evaluation_periods = 288 } }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["errors"].period * aws_cloudwatch_metric_alarm.this["errors"].evaluation_periods == 86400
+    error_message = "It looks at a day."
+  }
 }

@@ -61,6 +61,7 @@ run "nothing_is_made" {
   assert {
     condition = alltrue([
       for value in [
+        output.table_name,
         output.table_arn,
         output.stream_arn,
         output.event_source_mapping_uuid,
@@ -99,5 +100,10 @@ run "nothing_is_made_for_a_stream_that_exists" {
   assert {
     condition     = length(data.aws_dynamodb_table.existing) == 0 && length(aws_lambda_event_source_mapping.this) == 0 && length(aws_iam_role_policy.this) == 0
     error_message = "There is no resource."
+  }
+
+  assert {
+    condition     = output.table_name == "legacy" && output.table_arn == "arn:aws:dynamodb:us-east-2:444455556666:table/legacy" && output.stream_arn == var.stream_arn
+    error_message = "What the caller gave is still named."
   }
 }

@@ -53,6 +53,7 @@ run "the_page_has_every_graph_in_its_place" {
         for metric in widget.properties.metrics : join(" ", slice(metric, 0, 4))
       ] if widget.type == "metric"
       ])) == toset([
+      "AWS/Lambda DestinationDeliveryFailures FunctionName orders",
       "AWS/Lambda Duration FunctionName orders",
       "AWS/Lambda Errors FunctionName orders",
       "AWS/Lambda IteratorAge FunctionName orders",

@@ -104,6 +104,7 @@ run "the_example_of_an_existing_table_has_its_stream_read" {
   override_data {
     target = module.order_cache.data.aws_dynamodb_table.existing
     values = {
+      arn                    = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders"
       hash_key               = "id"
       attribute              = [{ name = "id", type = "S" }, { name = "customer", type = "S" }]
       global_secondary_index = [{ name = "by-customer", hash_key = "customer", projection_type = "ALL" }]

@@ -168,7 +168,7 @@ run "a_table_without_a_stream_is_refused" {
 
   override_data {
     target = data.aws_dynamodb_table.existing
-    values = { hash_key = "pk", range_key = "", stream_enabled = false, stream_view_type = "", stream_arn = "" }
+    values = { arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/legacy", hash_key = "pk", range_key = "", stream_enabled = false, stream_view_type = "", stream_arn = "" }
   }
 
   variables {
@@ -184,6 +184,17 @@ run "a_stream_that_was_turned_off_is_refused" {
 
   variables {
     stream_arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/legacy/stream/2023-01-01T10:00:00.000"
+  }
+
+  expect_failures = [data.aws_dynamodb_table.existing]
+}
+
+run "a_table_of_another_region_is_refused" {
+  command = plan
+
+  variables {
+    stream_arn = null
+    table_arn  = "arn:aws:dynamodb:us-east-1:111122223333:table/legacy"
   }
 
   expect_failures = [data.aws_dynamodb_table.existing]

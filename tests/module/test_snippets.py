@@ -13,6 +13,7 @@ from local.terraform import PROJECT, Terraform, TerraformError
 
 DOCUMENTS = [PROJECT / "README.md", *sorted({*(PROJECT / "docs").glob("*.md")} - {PROJECT / INPUTS})]
 """All but the one that shows types, and is written from the module's files."""
+README = (PROJECT / "README.md").read_text()
 SOURCE = re.compile(r'"git::https://github\.com/<your-fork>/terraform-aws-dynamodb-momento-cache\.git\?ref=[^"]+"')
 
 PROVIDER = """
@@ -107,14 +108,31 @@ def test_every_module_block_of_the_documentation_can_be_planned(repository: Path
             path = repository / "snippets" / zip_file
             path.parent.mkdir(exist_ok=True)
             path.touch()
-    assert Counter(made.values()) >= Counter({"aws_lambda_function.this": 5, "terraform_data.prebuilt": 2}), (
-        "the README shows the module in use, and in four situations; a package comes from disk or from a bucket"
+    assert Counter(made.values()) >= Counter({"aws_lambda_function.this": 6, "terraform_data.prebuilt": 2}), (
+        "the README shows the module in use, and in five situations; a package comes from disk or from a bucket"
     )
     with Terraform("snippets", repository=repository) as terraform:
         plan = terraform.plan()
     assert plan is not None
     for name, resource in made.items():
         assert re.search(rf"module\.{name}\.module\.\w+(\[\S+\])?\.{resource}\[0\] will be created", plan)
+
+
+def test_a_role_of_ones_own_has_its_policy_before_there_is_a_function(repository: Path) -> None:
+    [(name, snippet)] = [(name, snippet) for name, snippet in snippets() if "existing_role" in snippet]
+    [target] = re.findall(r"^terraform apply -target=(aws_iam_role_policy\.\w+)$", README, re.MULTILINE)
+    add(repository, name, configuration(snippet))
+    options = {"TF_CLI_ARGS_plan": f"-target=module.{name}.{target}"}
+    with Terraform("snippets", repository=repository, environment=options) as terraform:
+        made = {address.removeprefix(f"module.{name}.") for address in terraform.changes()}
+    assert made == {
+        target,
+        "aws_iam_role.order_cache",
+        "aws_secretsmanager_secret.momento",
+        "module.order_cache.aws_dynamodb_table.this[0]",
+        "module.order_cache.aws_cloudwatch_log_group.this[0]",
+        "module.order_cache.aws_sqs_queue.failures[0]",
+    }
 
 
 def test_a_block_that_has_rotted_fails_the_plan(repository: Path) -> None:

@@ -85,6 +85,7 @@ mock_resource "aws_lambda_alias" {
 
 mock_data "aws_dynamodb_table" {
   defaults = {
+    arn                    = "arn:aws:dynamodb:eu-west-1:111122223333:table/legacy"
     hash_key               = "pk"
     range_key              = ""
     attribute              = [{ name = "pk", type = "S" }]
