@@ -888,7 +888,7 @@ variable "alarms" {
     - `throttles`: invocations that Lambda did not run for want of concurrency. Default: more than 0 in each of 5 periods.
     - `duration`: how long a batch took, in percent of `timeout`, at most 100. Default: more than 90 in each of 3 periods.
     - `cache_failures`: cache operations that failed in spite of retries. Default: more than 0 in each of 5 periods.
-    - `rejected_records`: records that no try can cache, such as one without a string where a key needs it. Default: more than 0.
+    - `rejected_records`: records that no try can cache, such as one for which two views have one cache key. Default: more than 0.
     - `destination_failures`: batches that were given up and could not be reported. Default: more than 0.
     - `failure_queue`: messages in the failure queue that the module makes. Default: more than 0.
   EOT
