@@ -5,6 +5,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,14 +14,13 @@ from boto3.dynamodb.types import TypeDeserializer as Boto3Deserializer
 
 from benchmarks import seed
 from benchmarks.results import Decoding, Spread
-from benchmarks.workload import Scale, image, workload
 from handler.views import Encoded, row_of
 from tests import pizza
 
 IMAGES = 300
 
 TURNS = 20
-"""How often each decoder has all images in one round, in turn with the others: one turn takes too little to tell."""
+"""How often a decoder has all images in one round: one turn takes too little to tell."""
 
 Image = Mapping[str, Any]
 
@@ -55,48 +55,51 @@ DECODERS: Mapping[str, Decoder] = {
 }
 
 
-def race(scale: Scale) -> dict[str, float]:
-    """Let all of them decode the same images.
+def images(stream: Path) -> list[Image]:
+    """The first new images of a stream's file, each parsed from JSON as Lambda's runtime does."""
+    found: list[Image] = []
+    with stream.open("rb") as records:
+        for record in records:
+            new = json.loads(record)["dynamodb"].get("NewImage")
+            if new is not None:
+                found.append(new)
+            if len(found) == IMAGES:
+                break
+    return found
+
+
+def rate(decoder: str, stream: Path) -> float:
+    """How many MB of a stream's images, in 10^6 bytes of their JSON, a decoder turns a second."""
+    decode, found = DECODERS[decoder], images(stream)
+    began = time.thread_time()
+    for _ in range(TURNS):
+        for each in found:
+            decode(each)
+    seconds = time.thread_time() - began
+    return TURNS * sum(len(msgspec.json.encode(each)) for each in found) / 1e6 / seconds
+
+
+class DecodingRace:
+    """The three over the same images, round by round, each in a process of its own, as the handlers are.
 
     Args:
-        scale: the workload's, whose orders these are.
-
-    Returns:
-        decoder to MB of the event's JSON a second.
+        stream: the file that has the images.
 
     Raises:
         RuntimeError: they do not give the same.
     """
-    images = [image(order) for order in workload(scale).orders(scale.records)[:IMAGES]]
-    for each in images:
-        check_alike([decode(each) for decode in DECODERS.values()])
-    seconds = dict.fromkeys(DECODERS, 0.0)
-    for _ in range(TURNS):
-        for name, decode in DECODERS.items():
-            began = time.thread_time()
-            for each in images:
-                decode(each)
-            seconds[name] += time.thread_time() - began
-    megabytes = TURNS * sum(len(msgspec.json.encode(each)) for each in images) / 1e6
-    return {name: megabytes / taken for name, taken in seconds.items()}
 
-
-class DecodingRace:
-    """The three, round by round, each round in a process of its own, as the handlers are.
-
-    Args:
-        scale: the workload's.
-    """
-
-    def __init__(self, scale: Scale) -> None:
-        self._scale = scale
+    def __init__(self, stream: Path) -> None:
+        self._stream = stream
         self._rates: dict[str, list[float]] = {name: [] for name in DECODERS}
+        for each in images(stream):
+            check_alike([decode(each) for decode in DECODERS.values()])
 
     def measure(self) -> None:
-        """Run a round more."""
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-            for name, rate in process.submit(race, self._scale).result().items():
-                self._rates[name].append(rate)
+        """Run all once more."""
+        for name, rates in self._rates.items():
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+                rates.append(process.submit(rate, name, self._stream).result())
 
     def result(self) -> Decoding:
         """What all runs came to."""

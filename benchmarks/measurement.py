@@ -52,7 +52,7 @@ class Measurement:
         self._growth = growth
         self._rounds = rounds
         self._server = ServerRace(session)
-        self._decoding = DecodingRace(throughput.stream.scale)
+        self._decoding = DecodingRace(throughput.stream.path)
         self._machine = machine(rounds)
         self._profiles: list[Profile] = []
 
