@@ -13,7 +13,7 @@ from benchmarks.workload import Scale, encoded
 
 LIST, VIEW = "all-orders", "all_orders"
 
-ROWS = (10, 100, 1_000, 3_000, 10_000, 30_000)
+ROWS = (10, 100, 1_000, 3_000, 10_000, 45_000)
 UPDATES, BATCH, BATCHES = 20, 100, 4
 
 
