@@ -545,8 +545,9 @@ def test_no_operations_ask_nothing(cache: EngineCache) -> None:
     assert cache.requests == []
 
 
+@pytest.mark.parametrize("view", ["order", "all_orders"])
 def test_what_may_succeed_is_tried_again_after_pauses_that_double_up_to_a_longest(
-    cache: EngineCache, stream: Stream
+    cache: EngineCache, stream: Stream, view: str
 ) -> None:
     started: list[float] = []
 
@@ -555,7 +556,7 @@ def test_what_may_succeed_is_tried_again_after_pauses_that_double_up_to_a_longes
         raise TransientError("throttled")
 
     cache.before = busy
-    applied = run(operations(stream, {"order": VIEWS["order"]}), cache)
+    applied = run(operations(stream, {view: VIEWS[view]}), cache)
     assert len(started) == ATTEMPTS
     pauses = [later - earlier for earlier, later in itertools.pairwise(started)]
     assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0])
