@@ -1,6 +1,7 @@
 """Report: what came of a batch, as Lambda's partial batch response, a log line and metrics."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -9,7 +10,15 @@ from handler.cache import Applied
 from handler.records import Batch, Rejection, item_hash
 
 LOGGED_FAILURES = 10
-"""How many of a batch's failures the log line names: the first, for the rest tends to be the same."""
+"""How many operations that failed the log line names: the first, for the rest tends to be the same."""
+
+LOGGED_REJECTIONS = 500
+"""How many rejections it names, for each is an item that someone has to mend: well within CloudWatch's 256 KB a line.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+"""
+
+_ORDER = attrgetter("sequence_number")
 
 
 class Outcome(Struct, frozen=True):
@@ -39,27 +48,27 @@ def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now:
         a response that names the lowest unfinished sequence number alone: Lambda retries all that follows it.
         https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """
-    rejected = (*batch.rejections, *rejections)
     items = {change.sequence_number: change.item for change in batch.changes}
-    failures = [
-        *((each.sequence_number, each.view, each.reason, each.item_hash) for each in rejected),
-        # An operation may stand for several items: it is named by the first, whose record is retried from.
-        *(
-            (each.operation.lowest, each.operation.view, each.reason, item_hash(items[each.operation.lowest]))
+    rejected = sorted((*batch.rejections, *rejections), key=_ORDER)
+    # Told alike. An operation may stand for several items: it is named by the first, whose record is retried from.
+    failed = sorted(
+        (
+            Rejection(each.operation.lowest, each.reason, item_hash(items[each.operation.lowest]), each.operation.view)
             for each in applied.failures
         ),
-    ]
-    failures.sort(key=lambda failure: failure[0])
-    lowest = batch.identifiers[failures[0][0]] if failures else None
+        key=_ORDER,
+    )
+    logged = sorted((*rejected[:LOGGED_REJECTIONS], *failed[:LOGGED_FAILURES]), key=_ORDER)
+    lowest = batch.identifiers[logged[0].sequence_number] if logged else None
     delay = None if batch.oldest is None else max(0.0, now - batch.oldest)
     named = [
         {
-            "sequence_number": batch.identifiers[sequence_number],
-            **({} if view is None else {"view": view}),
-            **({} if item is None else {"item": item}),
-            "reason": reason,
+            "sequence_number": batch.identifiers[each.sequence_number],
+            **({} if each.view is None else {"view": each.view}),
+            **({} if each.item_hash is None else {"item": each.item_hash}),
+            "reason": each.reason,
         }
-        for sequence_number, view, reason, item in failures[:LOGGED_FAILURES]
+        for each in logged
     ]
     counts = applied.counts
     return Outcome(
@@ -68,7 +77,7 @@ def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now:
             "records": len(batch.identifiers),
             "operations": dict(counts),
             "propagation_delay_seconds": delay,
-            "failed": len(failures),
+            "failed": len(rejected) + len(failed),
             **({} if lowest is None else {"retry_from": lowest, "failures": named}),
         },
         metrics={

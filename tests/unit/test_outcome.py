@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from handler.cache import Applied, Failure
-from handler.outcome import LOGGED_FAILURES, Outcome, report
+from handler.outcome import LOGGED_FAILURES, LOGGED_REJECTIONS, Outcome, report
 from handler.records import Batch, Rejection, decode, item_hash
 from handler.views import DeleteEntry
 from tests.stream import Stream
@@ -109,6 +109,24 @@ def test_the_first_failures_are_named_and_all_are_counted() -> None:
     outcome = told(batch, applied=failed(batch, *range(LOGGED_FAILURES + 5)))
     assert len(outcome.log["failures"]) == LOGGED_FAILURES
     assert outcome.log["failed"] == outcome.metrics["CacheFailures"] == LOGGED_FAILURES + 5
+
+
+def test_every_rejection_is_named_beside_the_first_operations_that_failed() -> None:
+    batch = of(LOGGED_REJECTIONS + 5)
+    numbers = sorted(batch.identifiers)
+    rejections = [Rejection(number, "wrong") for number in reversed(numbers)]
+    outcome = told(batch, rejections[5:], failed(batch, *range(LOGGED_FAILURES + 5)))
+    named = [(each["sequence_number"], each["reason"]) for each in outcome.log["failures"]]
+    expected = [(number, "wrong") for number in numbers[:LOGGED_REJECTIONS]]
+    expected += [(number, "throttled") for number in numbers[:LOGGED_FAILURES]]
+    assert sorted(named) == sorted((batch.identifiers[number], reason) for number, reason in expected)
+    assert [int(number) for number, _ in named] == sorted(int(number) for number, _ in named)
+    assert outcome.log["failed"] == LOGGED_REJECTIONS + LOGGED_FAILURES + 5
+    more = told(batch, rejections)
+    assert more.log["failed"] == LOGGED_REJECTIONS + 5
+    first = [batch.identifiers[number] for number in numbers[:LOGGED_REJECTIONS]]
+    assert [each["sequence_number"] for each in more.log["failures"]] == first
+    assert more.response == {"batchItemFailures": [{"itemIdentifier": first[0]}]}
 
 
 def test_the_delay_is_the_oldest_records_and_absent_where_none_says_when_it_was_written() -> None:
