@@ -128,16 +128,7 @@ def _is_within(value: float, bound: float, *, is_least: bool) -> bool:
 
 
 def _speeds(results: Results) -> Section:
-    columns = [
-        "handler, batch",
-        "latency",
-        "records",
-        "records/s",
-        "× seed",
-        "of limit",
-        "server busy",
-        "cache",
-    ]
+    columns = ["handler, batch", "latency", "records", "records/s", "× seed", "of limit", "server busy", "cache"]
     rows = [
         [
             row.name,

@@ -144,11 +144,15 @@ class Runs:
             requests_per_record=_per_record(runs, "requests"),
             bytes_per_record=_per_record(runs, "bytes"),
             operations_per_record=_per_record(runs, "operations"),
-            cpu_ms_per_1000_records=_per_record(runs, "cpu_seconds", 1e6),
-            server_cpu_ms_per_1000_records=_per_record(runs, "server_cpu_seconds", 1e6),
+            cpu_ms_per_1000_records=_per_record(runs, "cpu_seconds", _MS_FOR_1000),
+            server_cpu_ms_per_1000_records=_per_record(runs, "server_cpu_seconds", _MS_FOR_1000),
             server_busy=Spread.of([run.server_cpu_seconds / run.seconds for run in runs]),
             peak_memory_mb=Spread.of([run.peak_memory_bytes / 2**20 for run in runs]),
         )
+
+
+_MS_FOR_1000 = 1_000 * 1_000
+"""Seconds for a record to ms for 1,000."""
 
 
 def _per_record(runs: Sequence[Measured], figure: str, factor: float = 1) -> Spread:
