@@ -1,18 +1,21 @@
 """Apply: run a plan against the cache."""
 
 import asyncio
+import contextlib
 import math
 import random
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from handler import lists
 from handler.attributes import AttributeValue, AttributeValueError, Image
+from handler.lists import Leaving
 from handler.settings import RebuildFrom
-from handler.views import DeleteEntry, Operation, Row, SetEntry, UpdateList, place_of, row_of
+from handler.views import DeleteEntry, Operation, SetEntry, UpdateList, place_of, row_of
 
 TAKEN_AWAY_SECONDS = 300
 """How long a list that is too big stays away before the next update tries to rebuild it."""
@@ -39,8 +42,14 @@ CONCURRENCY = 32
 BATCH_BYTES = 1_000_000
 """The most that one request writes, unless a single entry is larger: Momento takes 5 MB, but a failure costs it all."""
 
-REMEMBERED_BYTES = 16_000_000
-"""The most that is remembered of lists."""
+LIST_COPIES = 6
+"""How many times its JSON a list takes in memory while it is read or written, with what protobuf and gRPC make of it.
+
+Rows take ROW_BYTES each on top, one list at a time: nothing else runs between decoding a list and encoding it.
+"""
+
+ROW_BYTES = 250
+"""What one decoded row takes beside its JSON: a view of it, its member, and their place in a dictionary."""
 
 T = TypeVar("T")
 
@@ -57,8 +66,8 @@ class TransientError(CacheError):
     """Momento was too busy or too slow, or could not be reached: it may answer the next time."""
 
 
-class UnauthenticatedError(CacheError):
-    """Momento does not accept the API key."""
+class KeyRefusedError(CacheError):
+    """Momento does not accept this API key for this cache: another key may do."""
 
 
 class OutOfTimeError(Exception):
@@ -125,43 +134,85 @@ class Pace:
         )
 
 
-class Remembered(Struct, frozen=True):
-    """A list as it was last written.
+class Stored(Struct, frozen=True):
+    """A list as it is cached.
 
     Attributes:
         hash: Momento's.
-        rows: its rows.
-        size: how many bytes it has.
+        rows: its rows; None: the entry is something else than the view's list.
+        size: how many bytes its JSON has.
     """
 
     hash: bytes
-    rows: Mapping[str, Row]
+    rows: Mapping[str, lists.EncodedRow] | None
     size: int
+
+    @property
+    def memory(self) -> int:
+        """How many bytes of memory it takes."""
+        return self.size + ROW_BYTES * len(self.rows or ())
 
 
 class Memory:
-    """The lists that were last written, so that one which nobody else changes need not be read again.
+    """What lists may take of the function's memory, and those that were last written.
 
-    Whether one is still the same, its compare-and-set tells. Goes on from batch to batch.
+    One that nobody else changes need not be read again. Whether it is still the same, its compare-and-set tells. Goes
+    on from batch to batch.
+
+    Args:
+        megabytes: the function's memory size. A quarter is for the lists under way, an eighth for those remembered;
+            the rest is for the interpreter with its libraries, a batch of 6 MB, and what it is made into.
     """
 
-    def __init__(self) -> None:
-        self._lists: dict[str, Remembered] = {}
+    def __init__(self, megabytes: int = 512) -> None:
+        self.under_way_bytes = megabytes * 1_000_000 // 4
+        self.remembered_bytes = megabytes * 1_000_000 // 8
+        self._lists: dict[str, Stored] = {}
         self._size = 0
 
-    def recall(self, key: str) -> Remembered | None:
-        """Give a list, and forget it."""
+    def recall(self, key: str) -> Stored | None:
+        """Return a list, and forget it."""
         found = self._lists.pop(key, None)
-        self._size -= 0 if found is None else found.size
+        self._size -= 0 if found is None else found.memory
         return found
 
-    def remember(self, key: str, written: Remembered) -> None:
-        """Keep a list, and forget those that were not used for the longest time, if there are too many."""
+    def remember(self, key: str, written: Stored) -> None:
+        """Keep a list, and forget those that were not used for the longest time, if they take too much."""
         self.recall(key)
         self._lists[key] = written
-        self._size += written.size
-        while self._size > REMEMBERED_BYTES:
+        self._size += written.memory
+        while self._size > self.remembered_bytes:
             self.recall(next(iter(self._lists)))
+
+
+class _Room:
+    """Bytes of memory that operations take and give back, first come, first served."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._free = size
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @contextlib.asynccontextmanager
+    async def taken(self, size: int) -> AsyncIterator[None]:
+        """Hold so many bytes, once they are free. What is larger than the room takes all of it."""
+        size = min(size, self._size)
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, turn))
+        self._admit()
+        try:
+            await turn
+            yield
+        finally:
+            if turn.done() and not turn.cancelled():
+                self._free += size
+            self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._free:
+            size, turn = self._waiting.popleft()
+            if not turn.cancelled():
+                self._free -= size
+                turn.set_result(None)
 
 
 class Cache(Protocol):
@@ -185,8 +236,8 @@ class Cache(Protocol):
     async def delete(self, key: str) -> None:
         """Take a value away."""
 
-    async def get_with_hash(self, key: str) -> Entry | None:
-        """Read a value, None where there is none."""
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
+        """Read a value, None where there is none. One that is not consistent may be some moments old."""
 
     async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
         """Write a value where the present one has the expected hash. Gives the new hash, None where it did not."""
@@ -195,10 +246,10 @@ class Cache(Protocol):
         """Write a value where there is none. Tells whether it did."""
 
     async def remaining_ttl(self, key: str) -> float:
-        """Seconds until a value expires, 0 where there is none."""
+        """Read consistently in how many seconds a value expires, 0 where there is none."""
 
-    async def renew(self) -> None:
-        """Fetch the API key anew and go on with it."""
+    async def renew(self) -> bool:
+        """Fetch the API key and go on with it. Return whether it is another one."""
 
 
 class Page(Struct, frozen=True):
@@ -245,9 +296,9 @@ class Applied(Struct, frozen=True):
 
     Attributes:
         failures: the operations that were not finished; all others were.
-        counts: how often each of these happened: set, delete, list_update, list_read, list_absent, list_rebuild,
-            list_cut, list_conflict, row_rejected, too_big, retry, key_renewal, out_of_time. A list's conflict has all
-            of its steps done again.
+        counts: how often each of these happened: set, delete, left_alone, list_update, list_read, list_absent,
+            list_rebuild, list_foreign, list_cut, list_conflict, row_rejected, too_big, retry, key_renewal, out_of_time.
+            A list's conflict has all of its steps done again.
     """
 
     failures: tuple[Failure, ...]
@@ -310,13 +361,16 @@ def fits(key: str, value: bytes, cache: Cache) -> bool:
     return len(key.encode()) + len(value) <= cache.max_item_bytes
 
 
+_SAME_KEY = "the secret still holds the same key"
+
+
 class _NewList(NamedTuple):
     """What a list has to become, and what that counts as."""
 
     counts_as: Literal["list_update", "list_cut", "too_big"]
     value: bytes
     ttl_seconds: int
-    rows: Mapping[str, Row] = {}
+    rows: Mapping[str, lists.EncodedRow] = {}
 
 
 class _Run:
@@ -339,7 +393,8 @@ class _Run:
         self._deadline = deadline
         self._memory = memory
         self._chance = chance
-        self._renewal: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[str] | None = None
+        self._room = _Room(memory.under_way_bytes)
 
     def stop(self) -> None:
         """Leave nothing behind that would go on in the next invocation."""
@@ -362,7 +417,9 @@ class _Run:
         try:
             answers = await self._try(lambda: self._cache.set_many(entries), len(entries))
         except TransientError as error:
-            answers = [error] * len(entries)
+            # Not the error itself: its traceback holds this frame, which would hold it, and with it the whole batch
+            # until the collector finds the cycle.
+            answers = [TransientError(str(error))] * len(entries)
         except RefusedError as error:
             if len(entries) > 1:
                 await self._set_halves(entries, attempt)
@@ -408,6 +465,8 @@ class _Run:
             case SetEntry(key=key):
                 await self._ask(lambda: self._cache.delete(key))
                 self.counts["too_big"] += 1
+            case DeleteEntry(leaving=Leaving()) if not await self._is_own(operation):
+                self.counts["left_alone"] += 1
             case DeleteEntry(key=key):
                 await self._ask(lambda: self._cache.delete(key))
                 self.counts["delete"] += 1
@@ -415,21 +474,49 @@ class _Run:
                 while not await self._update(operation):
                     pass
 
+    async def _is_own(self, delete: DeleteEntry) -> bool:
+        """Return whether the entry is there and the leaving item's own.
+
+        Momento has no conditional delete. No other write comes between this read and the delete where all items that
+        may have the key are in one partition, because a shard's batches are handled one after another.
+        """
+        entry = await self._ask(lambda: self._cache.get_with_hash(delete.key, consistent=True))
+        return entry is not None and delete.leaving is not None and delete.leaving.takes(entry.value)
+
     async def _update(self, update: UpdateList) -> bool:
-        """Bring a list up to date, or tell by False that it has to be looked at again."""
+        """Bring a list up to date. Return False where it has to be looked at again."""
         stored = self._memory.recall(update.key)
-        if stored is None:
-            entry = await self._ask(lambda: self._cache.get_with_hash(update.key))
-            self.counts["list_read"] += 1
-            if entry is not None and entry.value == lists.NULL:
-                return await self._leave_taken_away(update)
-            if entry is not None:
-                stored = Remembered(entry.hash, lists.read(entry.value, update.definition), len(entry.value))
+        size = self._cache.max_item_bytes if stored is None else stored.size
+        async with self._room.taken(LIST_COPIES * size):
+            entry = None
+            if stored is None:
+                entry = await self._ask(lambda: self._cache.get_with_hash(update.key))
+                self.counts["list_read"] += 1
+                stored = None if entry is None or entry.value == lists.NULL else self._read(update, entry)
+            if stored is not None or (entry is None and update.condition is not None):
+                return await self._write(update, stored)
+        # Outside of the room, because a list that was cleared may be waited for.
+        return await self._leave_away(update, entry)
+
+    def _read(self, update: UpdateList, entry: Entry) -> Stored:
+        """Return a cached list. One that is not the view's is rebuilt over, where that is possible.
+
+        Raises:
+            NotAListError: it is not the view's, and cannot be rebuilt.
+        """
+        rows = None
+        try:
+            rows = lists.read(entry.value, update.definition)
+        except lists.NotAListError:
+            if update.condition is None:
+                raise
+            self.counts["list_foreign"] += 1
+        return Stored(entry.hash, rows, len(entry.value))
+
+    async def _write(self, update: UpdateList, stored: Stored | None) -> bool:
+        """Write a list as it has to become. Return False where it has to be looked at again."""
         new = await self._new_list(update, stored)
-        if new is None:
-            self.counts["list_absent"] += 1
-            return True
-        # Written though it be the same: a list must not expire while the index may still lack what was done to it.
+        # Write even an unchanged list: that renews its TTL, so it cannot expire while the index still lags.
         if not await self._store(update, new, stored):
             self.counts["list_conflict"] += 1
             await asyncio.sleep(self._chance() * CONFLICT_DELAY_SECONDS)
@@ -438,74 +525,83 @@ class _Run:
         # A list that was cut comes back at once, where it can.
         return new.counts_as != "list_cut" or update.condition is None
 
-    async def _store(self, update: UpdateList, new: _NewList, stored: Remembered | None) -> bool:
-        """Write a list over the state that it was made of. Tells whether that was still there."""
+    async def _store(self, update: UpdateList, new: _NewList, stored: Stored | None) -> bool:
+        """Write a list over the state that it was made of. Return whether that was still there."""
         key, value, ttl_seconds = update.key, new.value, new.ttl_seconds
         if stored is None:
             return await self._ask(lambda: self._cache.set_if_absent(key, value, ttl_seconds))
         hashed = await self._ask(lambda: self._cache.set_if_hash(key, value, ttl_seconds, stored.hash))
         if hashed is not None and new.counts_as == "list_update":
-            self._memory.remember(key, Remembered(hashed, new.rows, len(value)))
+            self._memory.remember(key, Stored(hashed, new.rows, len(value)))
         return hashed is not None
 
-    async def _new_list(self, update: UpdateList, stored: Remembered | None) -> _NewList | None:
-        """What a list has to become, None where it stays absent."""
+    async def _new_list(self, update: UpdateList, stored: Stored | None) -> _NewList:
+        """Return what a list has to become."""
         view = update.definition
-        if stored is None:
-            rows = await self._rebuilt(update)
-            return None if rows is None else self._fitting(update, rows)
+        if stored is None or stored.rows is None:
+            return self._fitting(update, await self._rebuilt(update))
         rows = lists.edited(stored.rows, update.edits)
-        if lists.falls_short(stored.rows, rows, view):
-            # The table itself knows all that this list has seen. An index may lag, and is asked once it can not.
-            rows = await self._rebuilt(update) if view.rebuild_from and view.rebuild_from.index_name is None else None
-        if rows is None:
-            return _NewList("list_cut", lists.NULL, INDEX_LAG_SECONDS)
-        return self._fitting(update, rows)
+        if not lists.falls_short(stored.rows, rows, view):
+            return self._fitting(update, rows)
+        # The table itself knows all that this list has seen. An index may lag, and is asked once it no longer can.
+        if view.rebuild_from and view.rebuild_from.index_name is None and update.condition is not None:
+            return self._fitting(update, await self._rebuilt(update))
+        return _NewList("list_cut", lists.NULL, INDEX_LAG_SECONDS)
 
-    def _fitting(self, update: UpdateList, rows: Mapping[str, Row]) -> _NewList:
+    def _fitting(self, update: UpdateList, rows: Mapping[str, lists.EncodedRow]) -> _NewList:
         rows = lists.cut(rows, update.definition)
         value = lists.write(rows)
         if fits(update.key, value, self._cache):
             return _NewList("list_update", value, update.ttl_seconds, rows)
         return _NewList("too_big", lists.NULL, TAKEN_AWAY_SECONDS)
 
-    async def _leave_taken_away(self, update: UpdateList) -> bool:
-        """Let a list that was taken away stay so, at no cost to the table.
+    async def _leave_away(self, update: UpdateList, entry: Entry | None) -> bool:
+        """Leave a list absent that cannot be rebuilt, or cleared. Return False where it has to be looked at again.
 
-        When it expires, the next update rebuilds it from an index that may lack what was done just before. So updates
-        in its last seconds wait for the end, and all that were let pass are older than any lag.
+        A cleared list stays so at no cost to the table. When it expires, the next update rebuilds it from an index that
+        may lack what was done just before. So updates in its last seconds wait for its end, and all that were let pass
+        are older than any lag.
+
+        An update that is let pass is lost unless the list really is away. Reads may be some moments old, and a TTL that
+        is asked for by a second request may be that of a list which has come back. So the list is read again,
+        consistently. If it still is away, then either the TTL is that of its `null`, or the `null` is newer than the
+        update, and the list will be rebuilt from an index that has it.
         """
-        if update.condition is not None:
+        if entry is not None and update.condition is not None:
             remaining = await self._ask(lambda: self._cache.remaining_ttl(update.key))
             if remaining <= INDEX_LAG_SECONDS:
                 self._require(remaining + self._cache.request_seconds)
                 await asyncio.sleep(remaining)
                 return False
+        again = await self._ask(lambda: self._cache.get_with_hash(update.key, consistent=True))
+        if (again and again.value) != (entry and entry.value):
+            return False
         self.counts["list_absent"] += 1
         return True
 
-    async def _rebuilt(self, update: UpdateList) -> dict[str, Row] | None:
-        """A list's rows as the table or its index has them, with the edits made; None where the view does not say how.
+    async def _rebuilt(self, update: UpdateList) -> dict[str, lists.EncodedRow]:
+        """Return a list's rows as the table or its index has them, with the edits made.
 
         Of more rows than the limit, and of a list that is too big, only as many as it takes to know that.
         """
         view = update.definition
-        if view.rebuild_from is None or update.condition is None:
-            return None
         self.counts["list_rebuild"] += 1
-        rows: dict[str, Row] = {}
+        rows: dict[str, lists.EncodedRow] = {}
         size = 0
-        async for image in self._query(view.rebuild_from, update.condition):
+        async for image in self._query(update):
             try:
                 place = place_of(view, image)
-                if place is None or place[0] != update.key or place[1] in update.edits:
+                if place is None or place[0] != update.key:
                     continue
-                row = rows[place[1]] = row_of(view, image, {})
+                row = msgspec.json.encode(row_of(view, image, {}))
             except AttributeValueError:
                 # Its own record is rejected for this view. The others are not to suffer for it.
                 self.counts["row_rejected"] += 1
                 continue
-            size += _size(row)
+            if lists.is_replaced(place[1], row, update.edits):
+                continue
+            rows[place[1]] = row
+            size += len(row)
             if size > 2 * self._cache.max_item_bytes or (view.limit is not None and len(rows) > 2 * view.limit):
                 rows = lists.cut(rows, view)
                 size = sum(map(_size, rows.values()))
@@ -515,9 +611,10 @@ class _Run:
                     break
         return lists.edited(rows, update.edits)
 
-    async def _query(self, source: RebuildFrom, condition: Mapping[str, AttributeValue]) -> AsyncIterator[Image]:
+    async def _query(self, update: UpdateList) -> AsyncIterator[Image]:
+        source, condition = update.definition.rebuild_from, update.condition
         after: Mapping[str, AttributeValue] | None = None
-        while True:
+        while source is not None and condition is not None:
             self._require(self._table.request_seconds)
             page = await self._table.query(source, condition, after)
             for image in page.images:
@@ -546,27 +643,31 @@ class _Run:
         return pause if attempt < ATTEMPTS and self._allows(pause + self._cache.request_seconds) else None
 
     async def _try(self, request: Callable[[], Awaitable[T]], operations: int) -> T:
-        """Make a request once its turn has come, and again with a new API key where the present one is not accepted."""
+        """Make a request once its turn has come, and again with another API key where the present one is refused."""
         await self._turn(operations)
         try:
             return await request()
-        except UnauthenticatedError:
+        except KeyRefusedError:
             if self._renewal is None:
                 self._require(self._cache.renew_seconds)
                 self.counts["key_renewal"] += 1
-                self._renewal = asyncio.create_task(self._cache.renew())
-        await self._renewed(self._renewal)
+                self._renewal = asyncio.create_task(self._renewed())
+            if await self._renewal == _SAME_KEY:
+                raise
+        if problem := self._renewal.result():
+            raise CacheError(problem)
         await self._turn(operations)
         return await request()
 
-    async def _renewed(self, renewal: asyncio.Task[None]) -> None:
+    async def _renewed(self) -> str:
+        """Look for another API key, once in a batch. Return why there is none, or "".
+
+        Not by an exception: the task keeps it, its traceback keeps this run, and the run keeps the task.
+        """
         try:
-            await renewal
-        except TransientError:
-            # The next attempt renews the key again. One that failed for good is not fetched twice.
-            if self._renewal is renewal:
-                self._renewal = None
-            raise
+            return "" if await self._cache.renew() else _SAME_KEY
+        except CacheError as error:
+            return str(error)
 
     async def _turn(self, operations: int) -> None:
         """Wait until a request may start that is so many operations to Momento's quota."""
@@ -584,5 +685,5 @@ class _Run:
         return self._clock() + seconds <= self._deadline
 
 
-def _size(row: Row) -> int:
-    return sum(map(len, map(bytes, row.values())))
+def _size(row: lists.EncodedRow) -> int:
+    return len(bytes(row))

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from handler.aws import DynamoTable, SecretKey
 from handler.cache import Memory
 from handler.momento_cache import MomentoCache
-from handler.pipeline import process
+from handler.pipeline import process, run_out
 from handler.settings import load
 
 REPORT_SECONDS = 0.5
@@ -23,7 +23,7 @@ logger = Logger(stream=sys.stderr)
 metrics = Metrics()
 settings = load(os.environ)
 table = DynamoTable(settings.table)
-memory = Memory()
+memory = Memory(int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")))
 cache = MomentoCache(settings.momento, SecretKey(settings.momento))
 runner = asyncio.Runner()
 runner.run(cache.connect())
@@ -38,7 +38,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         Lambda's partial batch response: the record to retry from, or none.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - REPORT_SECONDS
-    outcome = runner.run(process(event, settings, cache, table, memory, clock=time.monotonic, deadline=deadline))
+    outcome = run_out(runner, process(event, settings, cache, table, memory, clock=time.monotonic, deadline=deadline))
     log = logger.error if outcome.log["failed"] else logger.info
     log("batch", extra=dict(outcome.log))
     for name, value in outcome.metrics.items():

@@ -1,54 +1,134 @@
 """Lists: a cached JSON array of rows, with edits made to it."""
 
-from collections.abc import Callable, Collection, Mapping
+import functools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from operator import itemgetter
+from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, Struct
 
 from handler.settings import ListView
-from handler.views import Row
 
 NULL = b"null"
-"""What a list that was taken away holds until it expires. Readers take it for a miss."""
+"""What a list that was cleared holds until it expires. Readers take it for a miss."""
+
+EncodedRow = bytes | Raw
+"""A row as JSON. One that was read is a view of the bytes that it was read from, so it costs no copy."""
+
+
+class Leaving(Struct, frozen=True):
+    """A row, or an item's entry, goes if it is the leaving item's own.
+
+    Two items of a `unique` view may change places in one transaction, whose records come in any order. Without this,
+    the second record would take away what the first one's item has just put there.
+
+    Attributes:
+        own: what the item's old images show there, as JSON.
+    """
+
+    own: frozenset[bytes]
+
+    def takes(self, present: EncodedRow) -> bool:
+        """Return whether what is present goes.
+
+        Values are compared, not bytes, because DynamoDB writes the attributes of one map in any order.
+        """
+        if bytes(present) in self.own:
+            return True
+        try:
+            value = _JSON.decode(present)
+        except _UNREADABLE:
+            return False
+        return any(_JSON.decode(each) == value for each in self.own)
+
+
+Edit = bytes | Leaving | None
+"""What becomes of one member: its new row as JSON, or that it goes; None: whatever row it is."""
 
 
 class NotAListError(Exception):
     """The cache holds something else than the view's rows where its list should be."""
 
 
-_ROWS = msgspec.json.Decoder(list[dict[str, Raw]])
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError)
+"""What the decoder raises: for what is not JSON, not UTF-8, a number beyond Decimal's range, and nesting too deep."""
+
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
+_ROWS = msgspec.json.Decoder(list[Raw])
 
 
-def read(stored: bytes, view: ListView) -> dict[str, Row]:
-    """Read a cached list.
+@functools.lru_cache(maxsize=1024)
+def _fields(names: tuple[str, ...]) -> msgspec.json.Decoder[list[Any]]:
+    """Return a decoder that gives some fields of each row, as attributes f0, f1, … in the order of the names.
 
-    Returns:
-        member to row.
+    It decodes all rows in one call and builds nothing for the other fields: a list may have 100,000 rows.
+    """
+    fields = [f"f{position}" for position in range(len(names))]
+    row = msgspec.defstruct(
+        "Row", [(field, Any, UNSET) for field in fields], rename=dict(zip(fields, names, strict=True)), gc=False
+    )
+    return msgspec.json.Decoder(list[row], float_hook=Decimal)  # type: ignore[valid-type]
+
+
+@functools.lru_cache(maxsize=1024)
+def _raw_fields(names: tuple[str, ...]) -> msgspec.json.Decoder[list[Any]]:
+    """Return the same with the fields left as JSON: a member has the digits of its numbers, 1.0 is not 1."""
+    fields = [f"f{position}" for position in range(len(names))]
+    row = msgspec.defstruct(
+        "Row", [(field, Raw, _ABSENT) for field in fields], rename=dict(zip(fields, names, strict=True)), gc=False
+    )
+    return msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
+
+
+_ABSENT = Raw(b"null")
+
+
+def read(stored: bytes, view: ListView) -> dict[str, EncodedRow]:
+    """Return a cached list's rows by member.
 
     Raises:
-        NotAListError: it is not an array of the view's rows.
+        NotAListError: the entry is not an array of the view's rows, or cannot be put in the view's order.
     """
+    names = tuple(dict.fromkeys(view.member.names))
     try:
-        rows = {
-            view.member.fill(_text(row.get(name)) for name in view.member.names): row for row in _ROWS.decode(stored)
-        }
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        members = [
+            view.member.fill(map(dict(zip(names, _texts(row), strict=True)).get, view.member.names))
+            for row in _raw_fields(names).decode(stored)
+        ]
+        rows = dict(zip(members, _ROWS.decode(stored), strict=True))
+        if view.order_by is not None:
+            # A number without end, or nesting without end, would end the whole batch when the rows are put in order.
+            _fields((view.order_by,)).decode(stored)
+    except _UNREADABLE:
+        # `from None`, because the cause would quote the entry.
         raise NotAListError("the entry is not a JSON array of rows") from None
     if None in rows:
         raise NotAListError(f"a row lacks a field that the view's member names: {', '.join(view.member.names)}")
     return {member: row for member, row in rows.items() if member is not None}
 
 
-def edited(rows: Mapping[str, Row], edits: Mapping[str, Row | None]) -> dict[str, Row]:
-    """Make edits to rows."""
-    return {member: row for member, row in {**rows, **edits}.items() if row is not None}
+def edited(rows: Mapping[str, EncodedRow], edits: Mapping[str, Edit]) -> dict[str, EncodedRow]:
+    """Return rows with edits made to them."""
+    after = dict(rows)
+    for member, edit in edits.items():
+        if isinstance(edit, bytes):
+            after[member] = edit
+        elif member in after and is_replaced(member, after[member], edits):
+            del after[member]
+    return after
 
 
-def falls_short(stored: Mapping[str, Row], rows: Mapping[str, Row], view: ListView) -> bool:
-    """Tell whether rows that are not known may belong into a list.
+def is_replaced(member: str, row: EncodedRow, edits: Mapping[str, Edit]) -> bool:
+    """Return whether an edit puts another row in a row's place, or none."""
+    if member not in edits:
+        return False
+    edit = edits[member]
+    return not isinstance(edit, Leaving) or edit.takes(row)
+
+
+def falls_short(stored: Mapping[str, EncodedRow], rows: Mapping[str, EncodedRow], view: ListView) -> bool:
+    """Return whether rows that are not known may belong into a list.
 
     A list with as many rows as its limit may have been cut there. What was cut off comes after its last row; up to
     there it is whole, and stays so, whatever becomes of that row.
@@ -60,45 +140,50 @@ def falls_short(stored: Mapping[str, Row], rows: Mapping[str, Row], view: ListVi
     """
     if view.limit is None or len(stored) < view.limit:
         return False
-    *_, last = _ordered(stored.items(), view)
-    up_to_last = _ordered([*rows.items(), last], view)
-    return next(position for position, entry in enumerate(up_to_last) if entry is last) < view.limit
+    last = list(stored)[_order(list(stored), list(stored.values()), view)[-1]]
+    # The last stored row takes part as it was, whatever it became. Behind an equal, the sort leaves it last.
+    up_to_last = _order([*rows, last], [*rows.values(), stored[last]], view)
+    return up_to_last.index(len(rows)) < view.limit
 
 
-def cut(rows: Mapping[str, Row], view: ListView) -> dict[str, Row]:
-    """Put rows in the view's order, and leave those that its limit allows.
+def cut(rows: Mapping[str, EncodedRow], view: ListView) -> dict[str, EncodedRow]:
+    """Return rows in the view's order, only those that its limit allows.
 
     Rows without the `order_by` field come last, either way. Else the order is null, false, true, numbers by value,
     strings by code point, anything else by its JSON; ties by member.
     """
-    return dict(_ordered(rows.items(), view)[: view.limit])
+    members, encoded = list(rows), list(rows.values())
+    return {members[position]: encoded[position] for position in _order(members, encoded, view)[: view.limit]}
 
 
-def write(rows: Mapping[str, Row]) -> bytes:
-    """Write rows as they are cached."""
-    return msgspec.json.encode(list(rows.values()))
+def write(rows: Mapping[str, EncodedRow]) -> bytes:
+    """Return rows as they are cached."""
+    return b"[" + b",".join(rows.values()) + b"]"
 
 
-def _ordered(entries: Collection[tuple[str, Row]], view: ListView) -> list[tuple[str, Row]]:
-    field = view.order_by
-    if field is None:
-        return sorted(entries, key=_member)
-    ranked = [(_rank(entry[1][field]), entry) for entry in entries if field in entry[1]]
+def _order(members: Sequence[str], rows: Collection[EncodedRow], view: ListView) -> list[int]:
+    """Return the positions of rows in the view's order."""
+    if view.order_by is None:
+        return sorted(range(len(members)), key=members.__getitem__)
+    values = [row.f0 for row in _fields((view.order_by,)).decode(b"[" + b",".join(rows) + b"]")]
+    ranks = [None if value is UNSET else _rank(value) for value in values]
+    ranked = [position for position, rank in enumerate(ranks) if rank is not None]
     # Only where there are ties: what is in order already is sorted again in no time, but not once it is by member.
-    if len({rank for rank, _ in ranked}) < len(ranked):
-        ranked.sort(key=lambda each: _member(each[1]))
-    ranked.sort(key=itemgetter(0), reverse=view.descending)
-    unranked = sorted((entry for entry in entries if field not in entry[1]), key=_member)
-    return [*(entry for _, entry in ranked), *unranked]
+    if len({ranks[position] for position in ranked}) < len(ranked):
+        ranked.sort(key=members.__getitem__)
+    ranked.sort(key=ranks.__getitem__, reverse=view.descending)  # type: ignore[arg-type]  # none of these is None
+    unranked = (position for position, rank in enumerate(ranks) if rank is None)
+    return [*ranked, *sorted(unranked, key=members.__getitem__)]
 
 
-_member: Callable[[tuple[str, Row]], str] = itemgetter(0)
+def _texts(row: Any) -> Iterable[str | None]:
+    return map(_text, msgspec.structs.astuple(row))
 
 
-def _text(value: Raw | None) -> str | None:
-    """A row's value as a part of its member: the same text that the item's attribute gives."""
-    match value and bytes(value):
-        case None | b"null" | b'""':
+def _text(value: Raw) -> str | None:
+    """Return a row's value as a part of its member: the same text that the item's attribute gives."""
+    match bytes(value):
+        case b"null" | b'""':
             return None
         case encoded if encoded.startswith(b'"'):
             return str(_JSON.decode(encoded))
@@ -108,12 +193,11 @@ def _text(value: Raw | None) -> str | None:
             return encoded.decode()
 
 
-def _rank(value: Raw) -> tuple[int, Decimal | str]:
-    decoded = _JSON.decode(value)
+def _rank(value: Any) -> tuple[int, Decimal | str]:
     # Nearly always, and for every row of a list that one batch changes.
-    if isinstance(decoded, str):
-        return 3, decoded
-    match decoded:
+    if isinstance(value, str):
+        return 3, value
+    match value:
         case None:
             return 0, ""
         case bool(truth):
@@ -121,4 +205,4 @@ def _rank(value: Raw) -> tuple[int, Decimal | str]:
         case int() | Decimal() as number:
             return 2, Decimal(number)
         case _:
-            return 4, bytes(value).decode()
+            return 4, msgspec.json.encode(value).decode()

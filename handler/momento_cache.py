@@ -13,7 +13,7 @@ from momento.internal.services import Service
 from momento_wire_types import cacheclient_pb2 as wire
 from momento_wire_types import cacheclient_pb2_grpc as wire_grpc
 
-from handler.cache import CacheError, Entry, Pace, RefusedError, TransientError, UnauthenticatedError
+from handler.cache import CacheError, Entry, KeyRefusedError, Pace, RefusedError, TransientError
 from handler.settings import Momento
 from handler.views import SetEntry
 
@@ -198,7 +198,7 @@ class MomentoCache:
 
 
 _KINDS: Mapping[MomentoErrorCode, type[CacheError]] = {
-    MomentoErrorCode.AUTHENTICATION_ERROR: UnauthenticatedError,
+    MomentoErrorCode.AUTHENTICATION_ERROR: KeyRefusedError,
     MomentoErrorCode.INVALID_ARGUMENT_ERROR: RefusedError,
     MomentoErrorCode.BAD_REQUEST_ERROR: RefusedError,
     MomentoErrorCode.FAILED_PRECONDITION_ERROR: RefusedError,

@@ -1,17 +1,20 @@
 """The way of a batch through the five steps: decode, coalesce, plan, apply, report."""
 
+import asyncio
 import gc
 import random
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from handler.cache import Cache, Memory, TableReader, apply
 from handler.changes import coalesce
 from handler.outcome import Outcome, report
-from handler.records import decode
+from handler.records import Batch, decode
 from handler.settings import Settings
-from handler.views import plan
+from handler.views import Plan, plan
+
+T = TypeVar("T")
 
 
 async def process(
@@ -43,14 +46,37 @@ async def process(
         EventError: the event is not a batch of stream records.
         SettingsError: the views do not fit the table's primary key, known from its records at the latest.
     """
-    # Else the collector walks the event, hundreds of thousands of objects, again and again, for cycles that it has not.
-    gc.freeze()
+    batch, planned = _planned(event, settings)
+    applied = await apply(planned.operations, cache, table, memory, clock=clock, deadline=deadline, chance=chance)
+    return report(batch, planned.rejections, applied, now())
+
+
+def run_out(runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine, and leave nothing of it behind, however it ends.
+
+    An exception may come from outside: a layer's alarm signal, KeyboardInterrupt. It ends the runner's loop and not the
+    tasks, which would go on in the next invocation: their requests would land after newer values.
+    """
+    try:
+        return runner.run(main)
+    except BaseException:
+        loop = runner.get_loop()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(left) if left else asyncio.sleep(0))
+        raise
+
+
+def _planned(event: Any, settings: Settings) -> tuple[Batch, Plan]:
+    # The pure steps leave no cycles behind, and the collector would walk the event's hundreds of thousands of objects
+    # again and again to find that out. It is only paused: gc.freeze() and gc.unfreeze() would put what is garbage into
+    # the oldest generation, which Python 3.13 then never collects (python/cpython#98801).
+    gc.disable()
     try:
         batch = decode(event)
         if batch.changes:
             settings.check_identity([name for name, _, _ in batch.changes[0].item])
-        planned = plan(coalesce(batch.changes), settings)
-        applied = await apply(planned.operations, cache, table, memory, clock=clock, deadline=deadline, chance=chance)
-        return report(batch, planned.rejections, applied, now())
+        return batch, plan(coalesce(batch.changes), settings)
     finally:
-        gc.unfreeze()
+        gc.enable()

@@ -136,6 +136,13 @@ class _View(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", k
         """The attributes that tell the view's entries (or rows) apart."""
         return self.key.names
 
+    def shares_places(self, key_attributes: Collection[str]) -> bool:
+        """Return whether an entry (or a list's row) may be one item's now and another's at the next moment.
+
+        That is where its place does not hold the whole primary key. Such a view says `unique = true`.
+        """
+        return not set(key_attributes) <= {*self.key.names, *self.identity()}
+
     def check_identity(self, key_attributes: Collection[str]) -> None:
         """Check that two items can not share an entry (or a list's row).
 

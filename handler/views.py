@@ -1,6 +1,7 @@
 """Plan: what a batch's net changes mean for the cache, as the fewest operations that say it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import Raw, Struct
 
 from handler.attributes import AttributeValue, AttributeValueError, Image, PathKey, encode
 from handler.changes import NetChange
+from handler.lists import Edit, Leaving
 from handler.records import Rejection, item_hash
 from handler.settings import REFRESH, ItemView, ListView, Settings, View
 
@@ -48,7 +50,13 @@ class SetEntry(_Operation, frozen=True):
 
 
 class DeleteEntry(_Operation, frozen=True):
-    """Take an item's entry away."""
+    """Delete an item's entry.
+
+    Attributes:
+        leaving: the values that may be deleted, where other items may have the key; None: any.
+    """
+
+    leaving: Leaving | None = None
 
 
 class UpdateList(_Operation, frozen=True):
@@ -57,13 +65,13 @@ class UpdateList(_Operation, frozen=True):
     Attributes:
         ttl_seconds: how long the list lives.
         definition: the view.
-        edits: member to its row; None: the row goes.
+        edits: what becomes of each member.
         condition: what the view's `rebuild_from` asks its index for; None where the view has none.
     """
 
     ttl_seconds: int
     definition: ListView
-    edits: Mapping[str, Row | None]
+    edits: Mapping[str, Edit]
     condition: Mapping[str, AttributeValue] | None
 
 
@@ -92,20 +100,22 @@ class _Draft(Struct):
     Attributes:
         view: the view's name.
         lowest: the lowest sequence number, which is the first item's, for the items come in that order.
-        writes: row to the last write of it, with its sequence number; the row of an item's entry is "".
+        writes: member to the last write of it, with its sequence number; an item's entry has the member "".
         condition: what a rebuild would ask for.
     """
 
     view: str
     lowest: int
-    writes: dict[str, tuple[int, Row | None]]
+    writes: dict[str, tuple[int, Edit]]
     condition: Mapping[str, AttributeValue] | None
 
 
 def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     """Plan the operations that bring every view up to the last image of every item.
 
-    Where one item leaves a key (or row) and another takes it, the last sequence number wins. A record with an image
+    Where one item leaves a key (or row) and another has it in the end, the other's stays, whatever the order of their
+    records: those of one transaction come in any order. Where two items have it, against `unique`, the last sequence
+    number wins. A record with an image
     that a view can not show is rejected for that view alone, which goes on without the image. An item of which a view
     shows the same before, throughout and after the batch is nothing to do, unless it was refreshed or `skip_unchanged`
     is off.
@@ -116,12 +126,14 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
         images = _images(change)
         skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image in images)
         encoded: dict[int, Encoded] = {}
+        key_attributes = [name for name, _, _ in change.item]
         for name, view in settings.views.items():
             seen = _seen(view, images)
             if not (skips and _unchanged(view, seen.states)):
                 row = _last_row(view, seen, encoded)
                 try:
-                    _draft(drafts, name, view, change.lowest, seen.states, row)
+                    writes = _writes(view, seen.states, row, encoded, shared=view.shares_places(key_attributes))
+                    _draft(drafts, name, view, change.lowest, seen.states, writes)
                 except KeyCollisionError as error:
                     seen.rejected[change.lowest] = str(error)
             rejections += [
@@ -271,21 +283,58 @@ def _same(values: Iterable[Any]) -> bool:
     return all(other == first for other in others)
 
 
-def _draft(
-    drafts: dict[str, _Draft], name: str, view: View, lowest: int, states: Sequence[_State], row: Row | None
-) -> None:
-    """Add to the drafts what one item's states mean for one view, of which the last is shown as a row."""
-    writes: dict[Place, tuple[int, Row | None]] = {}
-    images: dict[str, Image] = {}
+def _writes(
+    view: View, states: Sequence[_State], row: Row | None, encoded: dict[int, Encoded], *, shared: bool
+) -> dict[Place, tuple[int, Edit]]:
+    """Return what one item's states mean for one view: the place that it has in the end, and those that it left.
+
+    Args:
+        view: the view.
+        states: the item's, oldest first.
+        row: what the last of them shows.
+        encoded: what was encoded of each image, by its identity.
+        shared: whether other items may have the same places.
+    """
+    writes: dict[Place, tuple[int, Edit]] = {}
     place: Place | None = None
     for state in states:
-        if state.image is not None and state.place is not None:
-            images[state.place[0]] = state.image
         if place is not None and place != state.place:
-            writes[place] = (state.sequence_number, None)
+            leaving = _leaving(view, [each for each in states if each.place == place], encoded) if shared else None
+            writes[place] = (state.sequence_number, leaving)
         place = state.place
-    if place is not None:
-        writes[place] = (states[-1].sequence_number, row)
+    if place is not None and row is not None:
+        writes[place] = (states[-1].sequence_number, msgspec.json.encode(row))
+    return writes
+
+
+def _leaving(view: View, states: Iterable[_State], encoded: dict[int, Encoded]) -> Leaving | None:
+    """Return what an item may take away where these states were shown; None: whatever is there.
+
+    That is so where one of them cannot be encoded: nobody knows then what the item's own is, and an entry that stays
+    behind would be worse.
+    """
+    try:
+        return Leaving(
+            frozenset(
+                msgspec.json.encode(row_of(view, state.image, encoded.setdefault(id(state.image), {})))
+                for state in states
+                if state.image is not None
+            )
+        )
+    except AttributeValueError:
+        return None
+
+
+def _draft(
+    drafts: dict[str, _Draft],
+    name: str,
+    view: View,
+    lowest: int,
+    states: Iterable[_State],
+    writes: Mapping[Place, tuple[int, Edit]],
+) -> None:
+    """Add to the drafts what one item's states mean for one view."""
+    images = {state.place[0]: state.image for state in states if state.image is not None and state.place is not None}
     for key, _ in writes:
         other = drafts.get(key)
         if other is not None and other.view != name:
@@ -294,8 +343,16 @@ def _draft(
         draft = drafts.get(key)
         if draft is None:
             draft = drafts[key] = _Draft(name, lowest, {}, _condition(view, images[key]))
-        if member not in draft.writes or draft.writes[member][0] <= write[0]:
-            draft.writes[member] = write
+        draft.writes[member] = _later(draft.writes[member], write) if member in draft.writes else write
+
+
+def _later(one: tuple[int, Edit], other: tuple[int, Edit]) -> tuple[int, Edit]:
+    """Return which of two items' writes counts: a row before a leaving, and the later of two rows."""
+    rows = [write for write in (other, one) if isinstance(write[1], bytes)]
+    if rows:
+        return max(rows, key=itemgetter(0))
+    own = [edit.own for _, edit in (one, other) if isinstance(edit, Leaving)]
+    return max(one[0], other[0]), Leaving(own[0] | own[1]) if len(own) == 2 else None
 
 
 def _images(change: NetChange) -> list[tuple[int, Image | None]]:
@@ -323,10 +380,10 @@ def _condition(view: View, image: Image) -> Mapping[str, AttributeValue] | None:
 def _operation(key: str, draft: _Draft, settings: Settings) -> Operation:
     view = settings.views[draft.view]
     ttl_seconds = view.ttl_seconds or settings.ttl_seconds
+    edits = {member: edit for member, (_, edit) in draft.writes.items()}
     if isinstance(view, ListView):
-        edits = {member: row for member, (_, row) in draft.writes.items()}
         return UpdateList(draft.view, key, draft.lowest, ttl_seconds, view, edits, draft.condition)
-    _, row = draft.writes[""]
-    if row is None:
-        return DeleteEntry(draft.view, key, draft.lowest)
-    return SetEntry(draft.view, key, draft.lowest, msgspec.json.encode(row), ttl_seconds)
+    edit = edits[""]
+    if isinstance(edit, bytes):
+        return SetEntry(draft.view, key, draft.lowest, edit, ttl_seconds)
+    return DeleteEntry(draft.view, key, draft.lowest, edit)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from handler.cache import CacheError, Entry, Pace, Page, UnauthenticatedError
+from handler.cache import CacheError, Entry, Pace, Page, KeyRefusedError
 from handler.settings import RebuildFrom
 from handler.views import SetEntry
 from local.momento.engine import DEFAULT_LIMITS, Condition, Engine, Limits, MomentoError, Relation
@@ -113,7 +113,7 @@ class EngineCache:
     def _set_one(self, entry: SetEntry) -> CacheError | None:
         try:
             self._carry_out("set", entry.key, lambda: self.store(entry.key, entry.value, entry.ttl_seconds))
-        except UnauthenticatedError:
+        except KeyRefusedError:
             raise
         except CacheError as error:
             return error
@@ -129,7 +129,7 @@ class EngineCache:
     async def delete(self, key: str) -> None:
         await self._ask("delete", key, lambda: self.engine.delete(CACHE, key.encode()))
 
-    async def get_with_hash(self, key: str) -> Entry | None:
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
         found = await self._ask("get_with_hash", key, lambda: self.engine.get_with_hash(CACHE, key.encode()))
         return None if found is None else Entry(found.value, found.hash)
 
@@ -152,9 +152,10 @@ class EngineCache:
         remaining = await self._ask("remaining_ttl", key, lambda: self.engine.item_get_ttl(CACHE, key.encode()))
         return (remaining or 0) / 1000
 
-    async def renew(self) -> None:
+    async def renew(self) -> bool:
         await asyncio.sleep(0)
         self.renewals += 1
+        return True
 
     async def _ask(self, name: str, key: str, request: Callable[[], T]) -> T:
         with self._counted():

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from handler.cache import Cache as CacheSeam
-from handler.cache import CacheError, Pace, Page, RefusedError, TableReader, TransientError, UnauthenticatedError
+from handler.cache import CacheError, Pace, Page, RefusedError, TableReader, TransientError, KeyRefusedError
 from handler.settings import RebuildFrom, Settings
 from handler.views import SetEntry
 from local.event_source import Checkpoints, EventSourceMapping, FunctionError, Poller
@@ -302,7 +302,7 @@ class _SimulatedCache(EngineCache):
             case Fault.REFUSED:
                 raise RefusedError(fault)
             case Fault.UNAUTHENTICATED:
-                raise UnauthenticatedError(fault)
+                raise KeyRefusedError(fault)
         raise TransientError(fault)
 
 

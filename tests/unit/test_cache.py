@@ -10,15 +10,16 @@ from handler.cache import (
     ATTEMPTS,
     BATCH_BYTES,
     CONCURRENCY,
-    REMEMBERED_BYTES,
+    ROW_BYTES,
     Applied,
     CacheError,
+    Entry,
+    KeyRefusedError,
     Memory,
     Pace,
     RefusedError,
-    Remembered,
+    Stored,
     TransientError,
-    UnauthenticatedError,
     apply,
 )
 from handler.changes import coalesce
@@ -179,13 +180,41 @@ def test_a_write_renews_the_lists_ttl(cache: EngineCache, stream: Stream) -> Non
     assert asyncio.run(cache.remaining_ttl("all-orders")) == 86_400
 
 
-def test_an_entry_of_another_shape_is_a_failure_and_left_alone(cache: EngineCache, stream: Stream) -> None:
-    cache.put("all-orders", b'{"not": "a list"}')
-    applied = run(operations(stream), cache)
+STRANGE = (
+    b'{"not": "a list"}',
+    b"not JSON",
+    b"",
+    b"[1]",
+    b'[{"x":1}]',
+    b'[{"id":"o","createdAt":"\xff"}]',
+    b'[{"id":"o","createdAt":1e99999999999999999999}]',
+    b'[{"id":"o","createdAt":%s}]' % (b"1" * 5000),
+    b'[{"id":"o","createdAt":%s%s}]' % (b"[" * 5000, b"]" * 5000),
+)
+
+
+@pytest.mark.parametrize("stored", STRANGE, ids=range(len(STRANGE)))
+def test_an_entry_that_is_not_the_views_list_fails_alone_and_is_left(cache: EngineCache, stored: bytes) -> None:
+    stream = Stream()
+    stream.put(order(1))
+    stream.put(order(2))
+    cache.put("all-orders", stored)
+    applied = run(operations(stream, NO_REBUILD | {"order": VIEWS["order"]}), cache)
     (failure,) = applied.failures
-    assert "not a JSON array of rows" in failure.reason
-    assert cache.get("all-orders") == b'{"not": "a list"}'
+    assert failure.operation.key == "all-orders"
+    assert cache.get("all-orders") == stored
     assert cache.get("order-1") is not None
+
+
+@pytest.mark.parametrize("stored", STRANGE, ids=range(len(STRANGE)))
+def test_an_entry_that_is_not_the_views_list_is_rebuilt_over_where_it_can_be(
+    cache: EngineCache, stream: Stream, stored: bytes
+) -> None:
+    cache.put("all-orders", stored)
+    applied = run(operations(stream, ALL_ORDERS), cache, MemoryTable([image(order(2))]))
+    assert applied.failures == ()
+    assert rows(cache, "all-orders") == ["order-2", "order-1"]
+    assert applied.counts["list_foreign"] == 1
 
 
 def test_a_list_too_big_is_taken_away_by_an_expiring_null(cache: EngineCache, stream: Stream) -> None:
@@ -213,7 +242,7 @@ def test_a_list_taken_away_stays_so_until_its_last_seconds(cache: EngineCache, s
     table = MemoryTable()
     run(operations(stream, ALL_ORDERS), cache, table)
     assert cache.get("all-orders") == b"null"
-    assert [name for name, _ in cache.requests] == ["get_with_hash", "remaining_ttl"]
+    assert [name for name, _ in cache.requests] == ["get_with_hash", "remaining_ttl", "get_with_hash"]
     assert table.queries == []
 
 
@@ -245,7 +274,95 @@ def test_a_list_taken_away_that_can_not_be_rebuilt_stays_away(cache: EngineCache
     cache.put("all-orders", b"null", ttl_seconds=5)
     run(operations(stream, NO_REBUILD), cache)
     assert cache.get("all-orders") == b"null"
-    assert [name for name, _ in cache.requests] == ["get_with_hash"]
+    assert [name for name, _ in cache.requests] == ["get_with_hash", "get_with_hash"]
+
+
+@pytest.mark.parametrize("view", [ALL_ORDERS, NO_REBUILD], ids=["rebuilt", "not rebuilt"])
+@pytest.mark.parametrize("seen", [b"null", None], ids=["cleared", "absent"])
+def test_no_update_is_let_pass_where_the_list_is_back_by_the_second_request(
+    cache: EngineCache, view: dict[str, Any], seen: bytes | None
+) -> None:
+    """The list is away when it is first read, and has been rebuilt, without this update, when its TTL is asked for."""
+    if seen is not None:
+        cache.put("all-orders", seen)
+
+    def come_back(name: str, key: str) -> None:
+        if name == "get_with_hash" and [each for each, _ in cache.requests].count(name) == 1:
+            cache.put(key, b'[{"id":"order-9","createdAt":"2027"}]')
+
+    cache.after = come_back
+    stream = Stream()
+    stream.put(order(2))
+    applied = run(operations(stream, view), cache, MemoryTable([image(order(9, createdAt="2027"))]))
+    assert applied.failures == ()
+    assert rows(cache, "all-orders") == ["order-9", "order-2"]
+    assert applied.counts["list_absent"] == 0
+
+
+def test_a_stale_read_of_a_list_that_is_away_is_not_believed(cache: EngineCache, stream: Stream) -> None:
+    """A read that is not consistent may say `null`, or that there is nothing, of a list that is back by then."""
+
+    class Stale(EngineCache):
+        stale: Entry | None
+
+        async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
+            found = await super().get_with_hash(key, consistent=consistent)
+            return found if consistent or len(self.requests) > 3 else self.stale
+
+    for stale, view in itertools.product((Entry(b"null", b"hash"), None), (ALL_ORDERS, NO_REBUILD)):
+        fresh = Stale()
+        fresh.stale = stale
+        fresh.put("all-orders", b'[{"id":"order-9","createdAt":"2027"}]')
+        assert run(operations(stream, view), fresh).failures == ()
+        assert rows(fresh, "all-orders") == ["order-9", "order-1"]
+
+
+def swapped(*order_of_records: str) -> Sequence[Operation]:
+    """Two items of a list's partition that change their rank in one transaction, in an order of their records."""
+    stream = Stream()
+    for name, rank in (("x", 1), ("y", 2)):
+        stream.put({"pk": "cup", "sk": name, "rank": rank})
+    written = len(stream.records)
+    for name in order_of_records:
+        stream.put({"pk": "cup", "sk": name, "rank": {"x": 2, "y": 1}[name]})
+    return plan(coalesce(decode(stream.event(written)).changes), settings(RANKS)).operations
+
+
+RANKS: dict[str, Any] = {
+    "ranking": {
+        "kind": "list",
+        "key": "ranking/{pk}",
+        "member": "{rank}",
+        "unique": True,
+        "fields": {"rank": "rank", "sk": "sk"},
+        "order_by": "rank",
+        "descending": False,
+        "rebuild_from": {"key_condition": {"pk": "{pk}"}},
+    },
+    "by_rank": {"kind": "item", "key": "rank/{rank}", "unique": True, "fields": {"sk": "sk"}},
+}
+
+
+@pytest.mark.parametrize("batches", [[["x", "y"]], [["y", "x"]], [["x"], ["y"]], [["y"], ["x"]]], ids=str)
+def test_items_that_change_places_in_a_transaction_keep_them(cache: EngineCache, batches: list[list[str]]) -> None:
+    cache.put("ranking/cup", b'[{"rank":1,"sk":"x"},{"rank":2,"sk":"y"}]')
+    cache.put("rank/1", b'{"sk":"x"}')
+    cache.put("rank/2", b'{"sk":"y"}')
+    for batch in batches:
+        assert run(swapped(*batch), cache).failures == ()
+    assert cache.get("ranking/cup") == b'[{"rank":1,"sk":"y"},{"rank":2,"sk":"x"}]'
+    assert (cache.get("rank/1"), cache.get("rank/2")) == (b'{"sk":"y"}', b'{"sk":"x"}')
+
+
+def test_an_items_own_entry_is_deleted_whatever_the_order_of_its_attributes(cache: EngineCache) -> None:
+    stream = Stream()
+    stream.put({"pk": "a", "sk": "m", "alias": "A", "map": {"one": 1, "two": 2}})
+    stream.delete("a", "m")
+    cache.put("A", b'{"map":{"two":2,"one":1},"alias":"A","sk":"m","pk":"a"}')
+    views: dict[str, Any] = {"whole": {"kind": "item", "key": "{alias}", "unique": True}}
+    applied = run(plan(coalesce(decode(stream.event(1)).changes), settings(views)).operations, cache)
+    assert cache.get("A") is None
+    assert applied.counts["delete"] == 1
 
 
 def test_an_item_too_big_is_absent_not_stale(cache: EngineCache, stream: Stream) -> None:
@@ -310,8 +427,8 @@ def test_operations_start_in_order_and_at_most_so_many_at_once(cache: EngineCach
     for number in range(100):
         stream.put(order(number))
         stream.delete(f"order-{number}", "metadata")
-    run(operations(stream, {"order": VIEWS["order"]}), cache)
-    assert cache.requests == [("delete", f"order-{number}") for number in range(100)]
+    run(operations(stream, {"order": VIEWS["order"] | {"key": "{pk}#{sk}"}}), cache)
+    assert cache.requests == [("delete", f"order-{number}#metadata") for number in range(100)]
     assert cache.most_under_way == CONCURRENCY
 
 
@@ -435,9 +552,12 @@ def test_a_list_that_somebody_else_changed_is_read_though_it_was_written_before(
 
 
 def test_what_is_remembered_of_lists_has_a_bound() -> None:
-    memory = Memory()
+    memory = Memory(megabytes=128)
+    assert memory.remembered_bytes == 16_000_000
     for number in range(5):
-        memory.remember(f"list-{number}", Remembered(b"hash", {}, REMEMBERED_BYTES // 3))
+        many = dict.fromkeys(map(str, range(1_000)), b"{}")
+        written = Stored(b"hash", many, memory.remembered_bytes // 3 - 1_000 * ROW_BYTES)
+        memory.remember(f"list-{number}", written)
     assert [memory.recall(f"list-{number}") is not None for number in range(5)] == [False, False, True, True, True]
     assert memory.recall("list-4") is None
 
@@ -484,7 +604,7 @@ def test_a_key_that_is_not_accepted_is_fetched_anew_once_for_all_operations(cach
 
     def only_the_new_key(name: str, key: str) -> None:
         if cache.renewals == 0:
-            raise UnauthenticatedError("momento.secret_arn")
+            raise KeyRefusedError("momento.secret_arn")
 
     cache.before = only_the_new_key
     applied = run(operations(stream), cache)
@@ -494,11 +614,12 @@ def test_a_key_that_is_not_accepted_is_fetched_anew_once_for_all_operations(cach
 
 def test_the_time_that_a_new_key_took_counts(cache: EngineCache, stream: Stream) -> None:
     class Slow(EngineCache):
-        async def renew(self) -> None:
+        async def renew(self) -> bool:
             await asyncio.sleep(self.renew_seconds)
+            return True
 
     slow = Slow()
-    refuse(slow, "set", UnauthenticatedError("momento.secret_arn"))
+    refuse(slow, "set", KeyRefusedError("momento.secret_arn"))
     applied = run(operations(stream, {"order": VIEWS["order"]}), slow, seconds=2.5)
     assert len(slow.requests) == 1
     assert applied.counts["out_of_time"] == 1
@@ -508,33 +629,44 @@ def test_a_new_key_that_is_not_accepted_either_is_not_fetched_again(cache: Engin
     stream = Stream()
     for number in range(3):
         stream.put(order(number))
-    refuse(cache, "set", UnauthenticatedError("momento.secret_arn"))
+    refuse(cache, "set", KeyRefusedError("momento.secret_arn"))
     applied = run(operations(stream, {"order": VIEWS["order"]}), cache)
     assert len(applied.failures) == 3
     assert cache.renewals == 1
 
 
-def test_a_renewal_that_fails_in_passing_is_made_again(cache: EngineCache, stream: Stream) -> None:
-    class Shaky(EngineCache):
-        async def renew(self) -> None:
+def test_the_secret_is_looked_at_once_in_a_batch_and_a_look_that_fails_is_named(cache: EngineCache) -> None:
+    class Down(EngineCache):
+        async def renew(self) -> bool:
             await super().renew()
-            if self.renewals == 1:
-                raise TransientError("connecting took too long")
+            raise TransientError("the secret cannot be read")
 
-    shaky = Shaky()
+    down = Down()
+    stream = Stream()
+    for number in range(3):
+        stream.put(order(number))
+        stream.delete(f"order-{number}", "metadata")
+    refuse(down, "get_with_hash", KeyRefusedError("momento.secret_arn"))
+    applied = run(operations(stream, {"order": VIEWS["order"]}), down)
+    assert [failure.reason for failure in applied.failures] == ["the secret cannot be read"] * 3
+    assert down.renewals == applied.counts["key_renewal"] == 1
 
-    def only_the_new_key(name: str, key: str) -> None:
-        if shaky.renewals < 2:
-            raise UnauthenticatedError("momento.secret_arn")
 
-    shaky.before = only_the_new_key
-    applied = run(operations(stream), shaky)
-    assert applied.failures == ()
-    assert shaky.renewals == applied.counts["key_renewal"] == 2
+def test_where_the_secret_holds_the_same_key_momentos_own_answer_is_told(cache: EngineCache, stream: Stream) -> None:
+    class Same(EngineCache):
+        async def renew(self) -> bool:
+            await super().renew()
+            return False
+
+    same = Same()
+    refuse(same, "set", KeyRefusedError("momento.cache_name: there is no cache"))
+    applied = run(operations(stream, {"order": VIEWS["order"]}), same)
+    assert [failure.reason for failure in applied.failures] == ["momento.cache_name: there is no cache"]
+    assert len(same.requests) == 1
 
 
 def test_a_key_that_time_does_not_allow_to_fetch_is_not_fetched(cache: EngineCache, stream: Stream) -> None:
-    refuse(cache, "set", UnauthenticatedError("momento.secret_arn"))
+    refuse(cache, "set", KeyRefusedError("momento.secret_arn"))
     applied = run(operations(stream, {"order": VIEWS["order"]}), cache, seconds=1.5)
     assert cache.renewals == 0
     assert applied.counts["out_of_time"] == 1

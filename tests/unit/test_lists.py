@@ -3,7 +3,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec import Raw
 
 from handler import lists
 from handler.settings import ListView
@@ -18,20 +17,22 @@ def view(**others: Any) -> ListView:
     return found
 
 
-def row(encoded: str) -> dict[str, Raw]:
-    return msgspec.json.decode(encoded, type=dict[str, Raw])
+def row(encoded: str) -> bytes:
+    return encoded.encode()
 
 
 def ids(written: bytes) -> str:
     return "".join(each["id"] for each in msgspec.json.decode(written))
 
 
+Rows = dict[str, lists.EncodedRow]
+
 ROWS = '[{"id":"c","by":3},{"id":"a","by":1}]'
 
 
 def edited(stored: str, edits: dict[str, str | None], **others: Any) -> bytes:
     definition = view(**others)
-    rows = {member: None if encoded is None else row(encoded) for member, encoded in edits.items()}
+    rows: dict[str, lists.Edit] = {m: None if encoded is None else row(encoded) for m, encoded in edits.items()}
     return lists.write(lists.cut(lists.edited(lists.read(stored.encode(), definition), rows), definition))
 
 
@@ -157,13 +158,15 @@ STORED = {"d": 4, "c": 3, "b": 2}
 def test_a_list_cut_at_its_limit_falls_short_when_a_row_unknown_may_belong_to_it(
     edits: dict[str, int | None], short: bool
 ) -> None:
-    stored = {member: row(f'{{"id":"{member}","by":{by}}}') for member, by in STORED.items()}
-    changed = {m: None if by is None else row(f'{{"id":"{m}","by":{by}}}') for m, by in edits.items()}
+    stored: Rows = {member: row(f'{{"id":"{member}","by":{by}}}') for member, by in STORED.items()}
+    changed: dict[str, lists.Edit] = {
+        m: None if by is None else row(f'{{"id":"{m}","by":{by}}}') for m, by in edits.items()
+    }
     assert lists.falls_short(stored, lists.edited(stored, changed), view(limit=3)) is short
 
 
 def test_a_list_below_its_limit_or_without_one_is_whole() -> None:
-    stored = {"a": row('{"id":"a","by":1}')}
+    stored: Rows = {"a": row('{"id":"a","by":1}')}
     assert not lists.falls_short(stored, {}, view(limit=2))
     assert not lists.falls_short(stored, {}, view())
     assert lists.falls_short(stored, {}, view(limit=1))
@@ -173,14 +176,14 @@ def test_whatever_is_cut_off_a_list_that_does_not_fall_short_is_right() -> None:
     """Every small list, cut at every limit, under every pair of edits, against the list that was never cut."""
     checked = 0
     for limit, ranks in itertools.product((1, 2, 3), itertools.product((None, 0, 1), repeat=4)):
-        everything = {
+        everything: Rows = {
             m: row(f'{{"id":"{m}","by":{by}}}') for m, by in zip("abcd", ranks, strict=True) if by is not None
         }
         stored = lists.cut(everything, view(limit=limit))
         for members, values in itertools.product(
             itertools.combinations("abcd", 2), itertools.product((None, 0, 1), repeat=2)
         ):
-            edits = {
+            edits: dict[str, lists.Edit] = {
                 m: None if by is None else row(f'{{"id":"{m}","by":{by}}}')
                 for m, by in zip(members, values, strict=True)
             }

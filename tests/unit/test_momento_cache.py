@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handler.cache import CacheError, TransientError, UnauthenticatedError
+from handler.cache import CacheError, KeyRefusedError, TransientError
 from handler.momento_cache import CONNECT_TIMEOUT, MomentoCache, credentials_of
 from handler.settings import Momento
 from handler.views import SetEntry
@@ -206,7 +206,7 @@ def test_an_entry_larger_than_the_account_allows_is_named(server: MomentoServer)
 
 
 def test_a_key_that_momento_does_not_accept_is_told_apart(server: MomentoServer) -> None:
-    with pytest.raises(UnauthenticatedError, match="momento.secret_arn: Momento does not accept the API key"):
+    with pytest.raises(KeyRefusedError, match="momento.secret_arn: Momento does not accept the API key"):
         use(server, lambda cache: cache.set_many([an_entry("k", b"v")]), StoredKey("bad"))
 
 
@@ -220,7 +220,7 @@ def test_a_renewed_key_is_used_from_then_on(server: MomentoServer) -> None:
 
 
 def test_a_renewal_that_finds_the_same_key_says_so(server: MomentoServer) -> None:
-    with pytest.raises(UnauthenticatedError, match="the secret still holds the same key"):
+    with pytest.raises(KeyRefusedError, match="the secret still holds the same key"):
         use(server, lambda cache: cache.renew(), StoredKey("bad"))
 
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from handler.changes import coalesce
+from handler.lists import Leaving
 from handler.records import decode
 from handler.views import DeleteEntry, Plan, SetEntry, UpdateList, plan
 from tests.pizza import order, settings
@@ -28,6 +29,10 @@ def sequence(position: int) -> int:
     for n in range(position + 1):
         stream.put(thing("x", n))
     return decode(stream.event()).changes[position].sequence_number
+
+
+def leaving(*values: str) -> Leaving:
+    return Leaving(frozenset(value.encode() for value in values))
 
 
 def test_an_order_gives_its_two_entries_and_its_rows_in_two_lists() -> None:
@@ -72,7 +77,7 @@ def test_an_item_that_comes_and_goes_within_the_batch_leaves_no_entry() -> None:
     stream = Stream()
     stream.put(thing("a", alias="A"))
     stream.delete("a", "m")
-    assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0)),)
+    assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0), leaving('{"n":1}')),)
 
 
 def test_an_item_without_the_keys_attribute_has_no_entry() -> None:
@@ -88,15 +93,48 @@ def test_where_one_item_leaves_a_key_and_another_takes_it_the_last_wins() -> Non
     stream.put(thing("b", 2, alias="A"))
     assert planned(stream, ITEM).operations == (SetEntry("mine", "A", sequence(0), b'{"n":2}', 86_400),)
     stream.put(thing("b", 2))
-    assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0)),)
+    gone = leaving('{"n":1}', '{"n":2}')
+    assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0), gone),)
 
 
-def test_a_key_taken_before_it_was_left_goes_as_it_would_one_by_one() -> None:
+def test_a_key_taken_before_it_was_left_stays_with_the_taker() -> None:
     stream = Stream()
     stream.put(thing("a", 1, alias="A"))
     stream.put(thing("b", 2, alias="A"))
     stream.put(thing("a", 1))
-    assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0)),)
+    assert planned(stream, ITEM).operations == (SetEntry("mine", "A", sequence(0), b'{"n":2}', 86_400),)
+
+
+def test_items_that_change_places_keep_them_whatever_the_order_of_their_records() -> None:
+    for first, second in (("a", "b"), ("b", "a")):
+        stream = Stream()
+        stream.put(thing("a", alias="A"))
+        stream.put(thing("b", alias="B"))
+        swapped = {"a": thing("a", 1, alias="B"), "b": thing("b", 2, alias="A")}
+        stream.put(swapped[first])
+        stream.put(swapped[second])
+        written = {each.key: each.value for each in planned(stream, ITEM).operations if isinstance(each, SetEntry)}
+        assert written == {"A": b'{"n":2}', "B": b'{"n":1}'}
+
+
+def test_a_place_that_holds_the_primary_key_is_left_whatever_is_there() -> None:
+    for view in (ITEM | {"key": "{pk}-{sk}"}, LIST | {"key": "of-{pk}", "member": "{id}", "fields": {"id": "sk"}}):
+        stream = Stream()
+        stream.put(thing("a", 1))
+        stream.delete("a", "m")
+        (operation,) = planned(stream, view).operations
+        assert isinstance(operation, DeleteEntry | UpdateList)
+        assert (operation.leaving if isinstance(operation, DeleteEntry) else operation.edits["m"]) is None
+
+
+def test_an_item_takes_whatever_is_there_where_one_of_its_images_cannot_be_encoded() -> None:
+    stream = Stream()
+    stream.put(thing("a", 1, alias="A"))
+    stream.delete("a", "m")
+    stream.records[1]["dynamodb"]["OldImage"]["n"] = {"L": [{"X": "poison"}]}
+    (operation,) = planned(stream, ITEM).operations
+    assert isinstance(operation, DeleteEntry)
+    assert operation.leaving is None
 
 
 def test_an_item_changed_after_another_left_its_key_has_it_again() -> None:
@@ -126,7 +164,11 @@ def test_one_list_is_updated_once_whatever_the_number_of_rows() -> None:
     stream.delete("b", "m")
     (update,) = planned(stream, LIST).operations
     assert isinstance(update, UpdateList)
-    assert {member: row is None for member, row in update.edits.items()} == {"a": False, "b": True, "c": False}
+    assert {member: isinstance(edit, bytes) for member, edit in update.edits.items()} == {
+        "a": True,
+        "b": False,
+        "c": True,
+    }
 
 
 def test_a_row_moves_from_list_to_list() -> None:
@@ -134,8 +176,8 @@ def test_a_row_moves_from_list_to_list() -> None:
     stream.put(thing("a", owner="ann"))
     stream.put(thing("a", owner="bob"))
     updates = {each.key: each for each in planned(stream, LIST).operations if isinstance(each, UpdateList)}
-    assert updates["of-ann"].edits == {"a": None}
-    assert updates["of-bob"].edits["a"] is not None
+    assert updates["of-ann"].edits == {"a": leaving('{"id":"a","n":1}')}
+    assert updates["of-bob"].edits == {"a": b'{"id":"a","n":1}'}
 
 
 def test_an_item_that_stops_matching_leaves_the_view() -> None:
@@ -143,7 +185,7 @@ def test_an_item_that_stops_matching_leaves_the_view() -> None:
     stream.put(thing("a", alias="A", state="open"))
     stream.put(thing("a", alias="A", state="closed"))
     view = ITEM | {"where": {"state": ["open"]}}
-    assert planned(stream, view).operations == (DeleteEntry("mine", "A", sequence(0)),)
+    assert planned(stream, view).operations == (DeleteEntry("mine", "A", sequence(0), leaving('{"n":1}')),)
 
 
 def test_an_item_that_a_rebuild_would_not_find_is_not_in_the_list() -> None:
@@ -163,7 +205,7 @@ def test_an_item_that_a_rebuild_would_not_find_is_not_in_the_list() -> None:
     stream.put(thing("a", owner="ann", type="other", since=1))
     (update,) = planned(stream, view).operations
     assert isinstance(update, UpdateList)
-    assert update.edits == {"a": None}
+    assert update.edits == {"a": leaving('{"id":"a","n":1}')}
 
 
 def test_the_whole_image_is_shown_where_no_fields_are_named() -> None:
@@ -236,7 +278,7 @@ def test_an_item_that_a_view_does_not_show_is_not_rejected_for_what_the_view_cou
     stream.put(thing("a", alias="A", state="closed", other=1))
     stream.records[1]["dynamodb"]["NewImage"]["other"] = poison
     view = ITEM | {"where": {"state": ["open"]}, "fields": {"other": "other"}}
-    assert planned(stream, view) == Plan((DeleteEntry("mine", "A", sequence(0)),), ())
+    assert planned(stream, view) == Plan((DeleteEntry("mine", "A", sequence(0), leaving("{}")),), ())
 
 
 def test_two_views_that_meet_on_a_key_are_told_apart_aloud() -> None:
