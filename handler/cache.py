@@ -93,13 +93,18 @@ class Pace:
         operations_per_second: None: as many as there are. Less than 1: one in as many seconds as that takes.
     """
 
-    __slots__ = ("_most", "_seconds", "_started")
+    __slots__ = ("_held_until", "_most", "_seconds", "_started")
 
     def __init__(self, operations_per_second: float | None = None) -> None:
         rate = math.inf if operations_per_second is None else operations_per_second
         self._seconds = max(1.0, 1 / rate) if rate else math.inf
         self._most = rate * self._seconds
         self._started: deque[tuple[float, int]] = deque()
+        self._held_until = -math.inf
+
+    def hold(self, until: float) -> None:
+        """Start no request before that time."""
+        self._held_until = max(self._held_until, until)
 
     @property
     def most(self) -> int | None:
@@ -108,13 +113,17 @@ class Pace:
 
     def wait(self, now: float, operations: int = 1) -> float:
         """Tell how many seconds the next request has to wait."""
-        start = max([now, *(at for at, _ in list(self._started)[-1:])])
+        start = max([now, self._held_until, *(at for at, _ in list(self._started)[-1:])])
         held = sum(count for at, count in self._started if at > start - self._seconds)
         for at, count in self._started:
             if at > start - self._seconds and held and held + operations > self._most:
                 held -= count
                 start = max(start, at + self._seconds)
         return start - now
+
+    def held(self, now: float) -> float:
+        """Return how many seconds remain of hold()."""
+        return max(0.0, self._held_until - now)
 
     def take(self, operations: int, now: float) -> None:
         """Count a request that starts as soon as it may, by the operations that Momento's quota counts for it."""
@@ -674,8 +683,11 @@ class _Run:
         wait = self._cache.pace.wait(self._clock(), operations)
         self._require(wait + self._cache.request_seconds)
         self._cache.pace.take(operations, self._clock())
-        if wait:
+        while wait > 0:
             await asyncio.sleep(wait)
+            # While it waited, the connection may have been replaced.
+            wait = self._cache.pace.held(self._clock())
+            self._require(wait + self._cache.request_seconds)
 
     def _require(self, seconds: float) -> None:
         if not self._allows(seconds):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from handler.cache import CacheError, Entry, Pace, Page, KeyRefusedError
+from handler.cache import CacheError, Entry, KeyRefusedError, Pace, Page
 from handler.settings import RebuildFrom
 from handler.views import SetEntry
 from local.momento.engine import DEFAULT_LIMITS, Condition, Engine, Limits, MomentoError, Relation
@@ -129,7 +129,7 @@ class EngineCache:
     async def delete(self, key: str) -> None:
         await self._ask("delete", key, lambda: self.engine.delete(CACHE, key.encode()))
 
-    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:  # noqa: ARG002 (each is)
         found = await self._ask("get_with_hash", key, lambda: self.engine.get_with_hash(CACHE, key.encode()))
         return None if found is None else Entry(found.value, found.hash)
 

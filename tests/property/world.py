@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from handler.cache import Cache as CacheSeam
-from handler.cache import CacheError, Pace, Page, RefusedError, TableReader, TransientError, KeyRefusedError
+from handler.cache import CacheError, KeyRefusedError, Pace, Page, RefusedError, TableReader, TransientError
 from handler.settings import RebuildFrom, Settings
 from handler.views import SetEntry
 from local.event_source import Checkpoints, EventSourceMapping, FunctionError, Poller
