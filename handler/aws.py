@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +22,13 @@ CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 3
 ATTEMPTS = 2
 REQUEST_SECONDS = ATTEMPTS * (CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS) + 1.0
-"""The longest that one request takes, with a second for the pause between the attempts."""
+"""The longest that one request takes, with a second for the pause between the attempts.
+
+botocore's bounds are for one address of the host name, and none is for the resolver: so the whole is bounded too.
+"""
+
+FETCH_SECONDS = 5.0
+"""The longest wait for the secret. With connecting to Momento it has to fit Lambda's init phase of 10 s."""
 
 _CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -34,7 +41,7 @@ _CONFIG = Config(
 class SecretKey:
     """The Momento API key, kept in Secrets Manager."""
 
-    fetch_seconds = REQUEST_SECONDS
+    fetch_seconds = FETCH_SECONDS
 
     def __init__(self, momento: Momento) -> None:
         self._momento = momento
@@ -50,23 +57,36 @@ class SecretKey:
         try:
             secret: object = self._secrets.get(self._momento.secret_arn, force_fetch=True)
         except GetParameterError as error:
-            raise CacheError(f"momento.secret_arn: the secret can not be read: {error}") from error
-        field = self._momento.secret_json_key
-        if field is not None:
-            try:
-                secret = msgspec.json.decode(str(secret), type=dict[str, object]).get(field)
-            except msgspec.DecodeError:
-                # Not the cause: it could quote the secret.
+            raise CacheError(f"momento.secret_arn: the secret cannot be read: {error}") from error
+        # What was stored as binary is text all the same, or no key.
+        text = secret.decode("ascii", "replace") if isinstance(secret, bytes) else str(secret or "")
+        fields = _json_object(text)
+        name = self._momento.secret_json_key
+        if name is None:
+            if fields is not None:
                 raise CacheError(
-                    "momento.secret_json_key: the secret is not a JSON object: leave the input out, or store one"
-                ) from None
-        if not isinstance(secret, str) or not secret.strip():
+                    "momento.secret_json_key: the secret is a JSON object: name the field that holds the API key"
+                )
+            if not text.strip():
+                raise CacheError("momento.secret_arn: the secret holds no text: store the API key there")
+            return text.strip()
+        if fields is None:
             raise CacheError(
-                "momento.secret_arn: the secret holds no text: store the API key there"
-                if field is None
-                else f'momento.secret_json_key: the secret\'s JSON has no text "{field}": name the field with the key'
+                "momento.secret_json_key: the secret is not a JSON object: leave the input out, or store one"
             )
-        return secret.strip()
+        key = fields.get(name)
+        if not isinstance(key, str) or not key.strip():
+            raise CacheError(
+                f'momento.secret_json_key: the secret\'s JSON has no text "{name}": name the field with the key'
+            )
+        return key.strip()
+
+
+def _json_object(text: str) -> dict[str, object] | None:
+    # An error of msgspec could quote the secret.
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(text, type=dict[str, object])
+    return None
 
 
 class DynamoTable:
@@ -97,12 +117,19 @@ class DynamoTable:
         if after is not None:
             request["ExclusiveStartKey"] = after
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(
-                self._threads, lambda: self._client.query(**request)
+            # A thread cannot be ended: one that is given up goes on until the kernel's own bounds.
+            answer = await asyncio.wait_for(
+                asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._client.query(**request)),
+                self.request_seconds,
             )
         except ClientError as error:
             # The code, not the message: that may quote the item's values.
             raise CacheError(f"rebuild_from: the query failed: {error.response['Error']['Code']}") from error
+        except TimeoutError:
+            raise CacheError(
+                "rebuild_from: DynamoDB does not answer: check the function's network, such as the VPC endpoint or "
+                "NAT gateway and its security group"
+            ) from None
         except BotoCoreError as error:
             raise CacheError(f"rebuild_from: the query failed: {type(error).__name__}") from error
         return Page(answer["Items"], answer.get("LastEvaluatedKey"))

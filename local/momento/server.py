@@ -24,6 +24,9 @@ HOST = "127.0.0.1"
 # transport would answer with its own.
 REQUEST_BYTES = 5_243_000
 
+# What a request has beside its entry, where an account may store larger ones.
+REQUEST_OVERHEAD_BYTES = 1_000
+
 # The service cannot be reached and have answered sooner: a call with a shorter deadline runs into it there, so it does
 # here.
 ROUND_TRIP_SECONDS = 0.002
@@ -169,8 +172,9 @@ class MomentoServer:
     def _admit(self, serialized: bytes, metadata: Mapping[str, str]) -> None:
         if self.required_keys and metadata.get("authorization", "") not in self.required_keys:
             raise MomentoError(Code.UNAUTHENTICATED, "Invalid API key")
-        if len(serialized) > REQUEST_BYTES:
-            message = f"Request size {len(serialized)} exceeds the limit of {REQUEST_BYTES} bytes"
+        largest = max(REQUEST_BYTES, self.engine.limits.item_bytes + REQUEST_OVERHEAD_BYTES)
+        if len(serialized) > largest:
+            message = f"Request size {len(serialized)} exceeds the limit of {largest} bytes"
             raise MomentoError(Code.RESOURCE_EXHAUSTED, message, "request_size_limit_exceeded")
 
     async def _wait(self, fault: Fault | None, context: Context) -> None:

@@ -1,6 +1,8 @@
 import asyncio
+import contextlib
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from moto import mock_aws
 from handler.attributes import Template
 from handler.aws import DynamoTable, SecretKey
 from handler.cache import CacheError
+from handler.momento_cache import MomentoCache
 from handler.settings import Momento, RebuildFrom, Table
 
 
@@ -35,6 +38,13 @@ def test_the_key_is_the_whole_secret() -> None:
     assert SecretKey(momento(secret("the-key\n"))).fetch() == "the-key"
 
 
+def test_a_key_stored_as_binary_is_the_same() -> None:
+    create = boto3.client("secretsmanager").create_secret
+    plain = create(Name="plain", SecretBinary=b"the-key")["ARN"]
+    field = create(Name="field", SecretBinary=b'{"apiKey": "the-key"}')["ARN"]
+    assert SecretKey(momento(plain)).fetch() == SecretKey(momento(field, "apiKey")).fetch() == "the-key"
+
+
 def test_the_key_is_a_field_of_the_secrets_json() -> None:
     assert SecretKey(momento(secret(json.dumps({"apiKey": "the-key"})), "apiKey")).fetch() == "the-key"
 
@@ -51,6 +61,7 @@ def test_a_key_changed_in_the_secret_is_the_next_one_fetched() -> None:
     ("value", "field", "message"),
     [
         (" ", None, "momento.secret_arn: the secret holds no text"),
+        ('{"apiKey": "the-key"}', None, "momento.secret_json_key: the secret is a JSON object: name the field"),
         ("the-key", "apiKey", "momento.secret_json_key: the secret is not a JSON object"),
         ('["the-key"]', "apiKey", "momento.secret_json_key: the secret is not a JSON object"),
         ('{"key": "the-key"}', "apiKey", 'momento.secret_json_key: the secret\'s JSON has no text "apiKey"'),
@@ -65,7 +76,7 @@ def test_a_secret_without_a_key_is_named_and_not_shown(value: str, field: str | 
 
 
 def test_a_secret_that_does_not_exist_is_named() -> None:
-    with pytest.raises(CacheError, match="momento.secret_arn: the secret can not be read"):
+    with pytest.raises(CacheError, match="momento.secret_arn: the secret cannot be read"):
         SecretKey(momento("arn:aws:secretsmanager:eu-west-1:111122223333:secret:none")).fetch()
 
 
@@ -147,12 +158,47 @@ def test_a_table_out_of_reach_fails_within_the_time_it_says(
             numbers(DynamoTable(Table(name="orders")), source(), {"pk": {"B": "AA=="}})
 
 
-def test_every_request_ends_within_the_time_it_says(table: DynamoTable) -> None:
-    secrets = SecretKey(momento("arn"))._secrets.client
-    for client, seconds in ((table._client, table.request_seconds), (secrets, SecretKey.fetch_seconds)):
-        config: Any = client.meta.config
-        attempts = config.retries["total_max_attempts"]
-        assert attempts * (config.connect_timeout + config.read_timeout) < seconds < 10
+@pytest.fixture
+def trickle() -> Iterator[str]:
+    """The address of a server whose answer never ends: each read gets a byte, so no read times out."""
+    over = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                client, _ = listener.accept()
+                with client:
+                    client.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+                    while not over.wait(0.05):
+                        client.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def test_a_query_is_bounded_as_a_whole(table: DynamoTable, trickle: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert table.request_seconds < 10
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", trickle)
+    slow = DynamoTable(Table(name="orders"))
+    slow.request_seconds = 0.3
+
+    async def query() -> None:
+        # Its thread goes on until the server ends: asyncio.run() would wait for it.
+        await slow.query(source(), {"pk": {"B": "AA=="}}, None)
+
+    with pytest.raises(CacheError, match="rebuild_from: DynamoDB does not answer: check the function's network"):
+        asyncio.run(asyncio.wait_for(query(), 5))
+
+
+def test_the_secret_and_momento_leave_the_init_phase_time_to_say_what_is_wrong() -> None:
+    cache = MomentoCache(momento("arn"), SecretKey(momento("arn")))
+    # Lambda ends the init phase after 10 s. Importing the libraries takes one or two of them.
+    assert cache.renew_seconds <= 8
 
 
 def test_a_query_that_is_refused_names_the_input_and_not_the_item(table: DynamoTable) -> None:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import grpc
+import msgspec
 import pytest
 
 from handler.cache import CacheError, KeyRefusedError, TransientError
@@ -14,6 +16,7 @@ from handler.momento_cache import CONNECT_SECONDS, MomentoCache, credentials_of
 from handler.settings import Momento
 from handler.views import SetEntry
 from local.momento import Fault, MomentoServer
+from local.momento.engine import Limits
 
 
 def an_entry(key: str, value: bytes, ttl_seconds: int = 600) -> SetEntry:
@@ -208,6 +211,30 @@ def test_an_entry_larger_than_the_account_allows_is_named(server: MomentoServer)
         use(server, lambda cache: cache.set_many([an_entry("k", b"v" * 5_000_200)]))
 
 
+def test_an_account_that_allows_larger_entries_gets_and_reads_them() -> None:
+    large = b"v" * 6_000_000
+
+    async def walk(cache: MomentoCache) -> bool:
+        assert await cache.set_many([an_entry("k", large)]) == [None]
+        entry = await cache.get_with_hash("k")
+        assert entry is not None
+        assert await cache.set_if_hash("k", large, 600, entry.hash) is not None
+        return entry.value == large
+
+    with MomentoServer(caches=["pizza"], limits=Limits(item_bytes=20_000_000)) as server:
+
+        async def connected() -> bool:
+            with_input = msgspec.structs.replace(momento(server.endpoint), max_item_bytes=20_000_000)
+            cache = MomentoCache(with_input, StoredKey("good"))
+            await cache.connect()
+            try:
+                return await walk(cache)
+            finally:
+                await cache.close()
+
+        assert asyncio.run(connected())
+
+
 def test_a_key_that_momento_does_not_accept_is_told_apart(server: MomentoServer) -> None:
     with pytest.raises(KeyRefusedError, match="momento.secret_arn: Momento does not accept the API key"):
         use(server, lambda cache: cache.set_many([an_entry("k", b"v")]), StoredKey("bad"))
@@ -270,6 +297,61 @@ def test_requests_go_on_while_a_key_is_fetched(server: MomentoServer) -> None:
     use(server, walk, key)
 
 
+@pytest.mark.parametrize("code", ["PERMISSION_DENIED", "NOT_FOUND", "UNAUTHENTICATED"])
+def test_a_refusal_that_another_key_may_mend_says_so(server: MomentoServer, code: str) -> None:
+    server.faults.add(Fault(rpc="Delete", code=code, times=None))
+    with pytest.raises(KeyRefusedError):
+        use(server, lambda cache: cache.delete("k"))
+
+
+def test_a_secret_that_does_not_answer_is_named_in_time(server: MomentoServer) -> None:
+    class Silent(StoredKey):
+        fetch_seconds = 0.2
+        ended = threading.Event()
+
+        def fetch(self) -> str:
+            assert self.ended.wait(10)
+            return super().fetch()
+
+    key = Silent("good")
+
+    async def connect() -> None:
+        try:
+            await MomentoCache(momento(server.endpoint), key).connect()
+        finally:
+            key.ended.set()
+
+    with pytest.raises(CacheError, match=r"momento\.secret_arn: Secrets Manager does not answer: check .* network"):
+        asyncio.run(connect())
+
+
+def test_an_outage_names_the_proxy_where_there_is_one(server: MomentoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.faults.add(Fault(rpc="Delete", code="UNAVAILABLE", times=None))
+    monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
+    monkeypatch.setenv("no_proxy", server.host)
+    with pytest.raises(CacheError, match="check the proxy in the environment variable https_proxy, the function's"):
+        use(server, lambda cache: cache.delete("k"))
+
+
+def test_statuses_that_no_entry_belongs_to_say_nothing() -> None:
+    """Momento answers one status for each entry. A server of another version may not."""
+
+    class More(grpc.aio.ServerInterceptor[Any, Any]):
+        async def intercept_service(self, continuation: Any, details: Any) -> Any:
+            handler = await continuation(details)
+
+            async def answer(request: Any, context: Any) -> Any:
+                async for each in handler.unary_stream(request, context):
+                    yield each
+                    yield each
+
+            return grpc.unary_stream_rpc_method_handler(answer)
+
+    with MomentoServer(caches=["pizza"], interceptors=[More()]) as server:
+        many = [an_entry(f"k{number}", b"v") for number in range(3)]
+        assert use(server, lambda cache: cache.set_many(many)) == [None] * 3
+
+
 def test_requests_under_way_outlive_a_renewal(server: MomentoServer) -> None:
     server.required_keys = frozenset()
     server.faults.add(Fault(rpc="SetBatch", delay_ms=300))
@@ -317,6 +399,10 @@ V1_KEY = b64(json.dumps({"api_key": "the-key", "endpoint": "example.com"}))
         ("example.com", "not a v2 key"),
         ("example.com", LEGACY_TOKEN),
         ("example.com", V1_KEY),
+        (None, b64('{"api_key": 5, "endpoint": "example.com"}')),
+        (None, b64('{"api_key": "the-key", "endpoint": null}')),
+        ("127.0.0.1:8080", "a key\nof two lines"),
+        ("127.0.0.1:8080", "schlüssel"),
     ],
 )
 def test_a_secret_that_holds_no_fitting_key_is_named_and_not_shown(endpoint: str | None, key: str) -> None:

@@ -1,0 +1,1 @@
+"""What a batch takes when its connection to Momento has died."""
