@@ -336,7 +336,7 @@ def test_an_outage_names_the_proxy_where_there_is_one(server: MomentoServer, mon
 def test_statuses_that_no_entry_belongs_to_say_nothing() -> None:
     """Momento answers one status for each entry. A server of another version may not."""
 
-    class More(grpc.aio.ServerInterceptor[Any, Any]):
+    class More(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         async def intercept_service(self, continuation: Any, details: Any) -> Any:
             handler = await continuation(details)
 
