@@ -150,11 +150,13 @@ class Stored(Struct, frozen=True):
         hash: Momento's.
         rows: its rows; None: the entry is something else than the view's list.
         size: how many bytes its JSON has.
+        redefined: whether it is a list of another definition of its view.
     """
 
     hash: bytes
     rows: Mapping[str, lists.EncodedRow] | None
     size: int
+    redefined: bool = False
 
     @property
     def memory(self) -> int:
@@ -306,7 +308,8 @@ class Applied(Struct, frozen=True):
     Attributes:
         failures: the operations that were not finished; all others were.
         counts: how often each of these happened: set, delete, left_alone, list_update, list_read, list_absent,
-            list_rebuild, list_foreign, list_cut, list_conflict, row_rejected, too_big, retry, key_renewal, out_of_time.
+            list_rebuild, list_foreign, list_redefined, list_cut, list_conflict, row_rejected, too_big, retry,
+            key_renewal, out_of_time.
             A list's conflict has all of its steps done again.
     """
 
@@ -404,6 +407,8 @@ class _Run:
         self._chance = chance
         self._renewal: asyncio.Task[str] | None = None
         self._room = _Room(memory.under_way_bytes)
+        # By key, the hash of a list of another definition that is as old as an index can lag.
+        self._aged: dict[str, bytes] = {}
 
     def stop(self) -> None:
         """Leave nothing behind that would go on in the next invocation."""
@@ -502,17 +507,37 @@ class _Run:
                 entry = await self._ask(lambda: self._cache.get_with_hash(update.key))
                 self.counts["list_read"] += 1
                 stored = None if entry is None or entry.value == lists.NULL else self._read(update, entry)
-            if stored is not None or (entry is None and update.condition is not None):
+            waits = stored is not None and self._waits_for_index(update, stored)
+            if not waits and (stored is not None or (entry is None and update.condition is not None)):
                 return await self._write(update, stored)
-        # Outside of the room, because a list that was cleared may be waited for.
+        # Outside of the room, because others need it meanwhile.
+        if waits:
+            self._require(INDEX_LAG_SECONDS + self._cache.request_seconds)
+            await asyncio.sleep(INDEX_LAG_SECONDS)
+            return False
         return await self._leave_away(update, entry)
 
+    def _waits_for_index(self, update: UpdateList, stored: Stored) -> bool:
+        """Return whether a list of another definition may have seen what the index still lacks.
+
+        Until it is rebuilt, another shard, or another execution environment, may go on with the older definition.
+        """
+        if not stored.redefined or update.condition is None or update.definition.rebuild_from is None:
+            return False
+        if update.definition.rebuild_from.index_name is None or self._aged.get(update.key) == stored.hash:
+            return False
+        self._aged[update.key] = stored.hash
+        return True
+
     def _read(self, update: UpdateList, entry: Entry) -> Stored:
-        """Return a cached list. One that is not the view's is rebuilt over, where that is possible.
+        """Return a cached list. One that is not the view's has no rows: it is rebuilt over, where that is possible.
 
         Raises:
-            NotAListError: it is not the view's, and cannot be rebuilt.
+            NotAListError: it never was the view's, and cannot be rebuilt.
         """
+        if lists.is_redefined(entry.value, update.definition):
+            self.counts["list_redefined"] += 1
+            return Stored(entry.hash, None, len(entry.value), redefined=True)
         rows = None
         try:
             rows = lists.read(entry.value, update.definition)
@@ -547,6 +572,8 @@ class _Run:
     async def _new_list(self, update: UpdateList, stored: Stored | None) -> _NewList:
         """Return what a list has to become."""
         view = update.definition
+        if stored is not None and stored.redefined and update.condition is None:
+            return _NewList("list_cut", lists.NULL, INDEX_LAG_SECONDS)
         if stored is None or stored.rows is None:
             return self._fitting(update, await self._rebuilt(update))
         rows = lists.edited(stored.rows, update.edits)
@@ -559,7 +586,7 @@ class _Run:
 
     def _fitting(self, update: UpdateList, rows: Mapping[str, lists.EncodedRow]) -> _NewList:
         rows = lists.cut(rows, update.definition)
-        value = lists.write(rows)
+        value = lists.write(rows, update.definition)
         if fits(update.key, value, self._cache):
             return _NewList("list_update", value, update.ttl_seconds, rows)
         return _NewList("too_big", lists.NULL, TAKEN_AWAY_SECONDS)

@@ -156,9 +156,18 @@ def cut(rows: Mapping[str, EncodedRow], view: ListView) -> dict[str, EncodedRow]
     return {members[position]: encoded[position] for position in _order(members, encoded, view)[: view.limit]}
 
 
-def write(rows: Mapping[str, EncodedRow]) -> bytes:
-    """Return rows as they are cached."""
-    return b"[" + b",".join(rows.values()) + b"]"
+def write(rows: Mapping[str, EncodedRow], view: ListView) -> bytes:
+    """Return rows as they are cached, with the stamp of their view's definition behind them."""
+    return b"[" + b",".join(rows.values()) + b"]" + view.stamp
+
+
+def is_redefined(stored: bytes, view: ListView) -> bool:
+    """Return whether a list was written for another definition of its view: rows may be missing, or be others.
+
+    A list without a stamp is trusted: a reader may have filled it.
+    """
+    stamp = stored[stored.rfind(b"]") + 1 :]
+    return len(stamp) == len(view.stamp) and stamp.isspace() and stamp != view.stamp
 
 
 def _order(members: Sequence[str], rows: Collection[EncodedRow], view: ListView) -> list[int]:

@@ -178,6 +178,8 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
         descending: whether the greatest comes first.
         limit: the most rows, the first in that order; None: all.
         rebuild_from: fills a list that is not cached; None: an absent list stays absent.
+        stamp: names the definition: 16 characters of JSON's white space, which stand behind a list and which no reader
+            sees; parse() sets it.
     """
 
     member: Template
@@ -185,6 +187,7 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
     descending: bool = True
     limit: int | None = None
     rebuild_from: RebuildFrom | None = None
+    stamp: bytes = b""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -304,7 +307,23 @@ def parse(document: bytes) -> Settings:
     views = {
         name: structs.replace(view, key=view.key.prefixed(settings.key_prefix)) for name, view in settings.views.items()
     }
+    for name, definition in _VIEWS.decode(document).views.items():
+        if isinstance(view := views[name], ListView):
+            views[name] = structs.replace(view, stamp=_stamp(definition))
     return structs.replace(settings, views=views)
+
+
+def _stamp(definition: Raw) -> bytes:
+    """Return the stamp of a list view: 32 bits of its definition's checksum, two a character."""
+    fields = msgspec.json.decode(definition, type=dict[str, Any])
+    # It changes no row, and each write applies it.
+    fields.pop("ttl_seconds", None)
+    checksum = zlib.crc32(msgspec.json.encode(fields, order="sorted"))
+    return bytes(_WHITE_SPACE[checksum >> shift & 3] for shift in range(0, 32, 2))
+
+
+_WHITE_SPACE = b" \t\n\r"
+"""JSON's, all of it: https://www.rfc-editor.org/rfc/rfc8259#section-2"""
 
 
 def _named(error: msgspec.ValidationError, document: bytes) -> str:

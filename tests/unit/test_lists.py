@@ -33,7 +33,8 @@ ROWS = '[{"id":"c","by":3},{"id":"a","by":1}]'
 def edited(stored: str, edits: dict[str, str | None], **others: Any) -> bytes:
     definition = view(**others)
     rows: dict[str, lists.Edit] = {m: None if encoded is None else row(encoded) for m, encoded in edits.items()}
-    return lists.write(lists.cut(lists.edited(lists.read(stored.encode(), definition), rows), definition))
+    after = lists.cut(lists.edited(lists.read(stored.encode(), definition), rows), definition)
+    return lists.write(after, definition).removesuffix(definition.stamp)
 
 
 def test_a_row_is_added_where_it_belongs() -> None:
@@ -194,3 +195,33 @@ def test_whatever_is_cut_off_a_list_that_does_not_fall_short_is_right() -> None:
                     lists.edited(everything, edits), view(limit=limit)
                 )
     assert checked > 1_000
+
+
+def test_a_definition_is_told_by_white_space_that_no_reader_sees() -> None:
+    written = lists.write({"a": b'{"id":"a"}'}, view())
+    assert msgspec.json.decode(written) == [{"id": "a"}]
+    assert len(written) == len(b'[{"id":"a"}]') + 16
+    assert [bytes(row) for row in lists.read(written, view()).values()] == [b'{"id":"a"}']
+
+
+@pytest.mark.parametrize(
+    ("changes", "redefined"),
+    [
+        ({}, False),
+        ({"ttl_seconds": 600}, False),
+        ({"limit": 5}, True),
+        ({"where": {"type": ["order"]}}, True),
+        ({"order_by": None}, True),
+        ({"descending": False}, True),
+        ({"fields": {"id": "pk", "by": "sk"}}, True),
+        ({"rebuild_from": {"index_name": "type", "key_condition": {"type": "order"}}}, True),
+    ],
+)
+def test_a_list_of_another_definition_is_recognized(changes: dict[str, Any], redefined: bool) -> None:
+    empty = {"rebuild_from": None}
+    assert lists.is_redefined(lists.write({}, view(**empty)), view(**empty | changes)) is redefined
+
+
+@pytest.mark.parametrize("stored", ["[]", "[] ", "[]\n", " [ ] \n", "null", "", "[" + " " * 16, '[{"id":"a]    "}]'])
+def test_a_list_that_a_reader_filled_is_trusted(stored: str) -> None:
+    assert not lists.is_redefined(stored.encode(), view())
