@@ -61,6 +61,10 @@ coverage: $(INSTALLED) ## Show which lines of the handler its unit tests alone r
 soak: $(INSTALLED) ## Run the proof at length: HISTORIES random histories
 	@$(BIN)/python -m tests.property soak --histories $(HISTORIES)
 
+.PHONY: recover
+recover: $(INSTALLED) ## Measure how long a batch takes on each kind of dead connection
+	@$(BIN)/python -m tests.connections
+
 .PHONY: bench
 bench: $(INSTALLED) ## Measure the handler beside the one that this project began as, renew benchmarks/results.json and its chart
 	@$(BIN)/python -m benchmarks run
