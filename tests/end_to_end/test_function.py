@@ -166,4 +166,4 @@ def test_a_secret_that_does_not_exist_stops_the_start_and_is_named(
 ) -> None:
     ran = invoke(environment, secret_arn + "x", momento.endpoint, (stream.event(), 30_000))
     assert ran.returncode != 0
-    assert "CacheError: momento.secret_arn: the secret can not be read" in ran.stderr
+    assert "CacheError: momento.secret_arn: the secret cannot be read" in ran.stderr

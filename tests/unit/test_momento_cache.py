@@ -261,7 +261,7 @@ def test_a_renewal_that_fails_leaves_the_next_one_a_chance(server: MomentoServer
         def fetch(self) -> str:
             value = super().fetch()
             if value == "down":
-                raise CacheError("the secret can not be read")
+                raise CacheError("the secret cannot be read")
             return value
 
     async def walk(cache: MomentoCache) -> None:
