@@ -52,7 +52,7 @@ class SecretKey:
         """Fetch the present key.
 
         Raises:
-            CacheError: the secret can not be read, or does not hold a key; the message names the input to fix.
+            CacheError: the secret cannot be read, or does not hold a key; the message names the input to fix.
         """
         try:
             secret: object = self._secrets.get(self._momento.secret_arn, force_fetch=True)

@@ -84,7 +84,7 @@ def test_a_momento_that_can_not_be_reached(functions: Functions, orders: Stream)
 @pytest.mark.parametrize(
     ("case", "section", "change", "message"),
     [
-        ("no-secret", "momento", {"secret_arn": NO_SECRET}, "momento.secret_arn: the secret can not be read"),
+        ("no-secret", "momento", {"secret_arn": NO_SECRET}, "momento.secret_arn: the secret cannot be read"),
         ("no-field", "momento", {"secret_json_key": "apiKey"}, "momento.secret_json_key: the secret is not a JSON"),
         ("unknown-kind", "views", {"order": {"kind": "set", "key": "{pk}"}}, "views.order: "),
         ("constant-key", "views", {"order": {"kind": "item", "key": "order"}}, "views.order: `key` has no placeholder"),

@@ -265,7 +265,7 @@ def test_a_renewal_that_fails_leaves_the_next_one_a_chance(server: MomentoServer
             return value
 
     async def walk(cache: MomentoCache) -> None:
-        with pytest.raises(CacheError, match="can not be read"):
+        with pytest.raises(CacheError, match="cannot be read"):
             await cache.renew()
         await cache.renew()
         await cache.set_many([an_entry("k", b"v")])
