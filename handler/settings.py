@@ -3,15 +3,16 @@
 import base64
 import binascii
 import gzip
+import re
 import zlib
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, Self
 
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from handler.attributes import Image, Path, Template
+from handler.attributes import AttributeValue, Image, Path, Template, number, unpack
 from handler.patterns import Pattern
 
 REFRESH = "_cache_refresh"
@@ -24,6 +25,16 @@ MINIMUM_TTL_SECONDS = 300
 MAXIMUM_TTL_SECONDS = 31_536_000
 """A year: far more than Momento allows, and far less than what no clock can count."""
 
+MAXIMUM_HASH_KEY_BYTES = 2_048
+MAXIMUM_RANGE_KEY_BYTES = 1_024
+"""The longest values that a key holds.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
+KeyType = Literal["S", "N", "B"]
+"""A type that a key attribute can have: string, number or binary."""
+
 
 class SettingsError(Exception):
     """A setting is wrong. The message names the module's input and says the fix."""
@@ -35,10 +46,12 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         name: its name.
         key_attributes: its primary key, hash key first; None where only the stream is known.
+        attribute_types: the type of each key attribute of the table and its indexes, as far as they are known.
     """
 
     name: str
     key_attributes: tuple[str, ...] | None = None
+    attribute_types: dict[str, KeyType] = {}
 
 
 class Momento(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,32 +87,122 @@ class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         key_condition: key attribute to the value it must have, as a template over the item.
         index_name: the index to query; None: the table itself, read consistently.
-        index_key_attributes: the index's own key; None where there is an index and its key is not known.
+        index_key_attributes: the index's own key, hash key first; None where there is an index with an unknown key.
+        attribute_types: the table's; parse() sets it.
     """
 
     key_condition: dict[str, Template]
     index_name: str | None = None
     index_key_attributes: tuple[str, ...] | None = None
+    attribute_types: dict[str, KeyType] = {}
 
     def __post_init__(self) -> None:
         if not self.key_condition:
             raise ValueError("`key_condition` is empty: name at least the hash key of what is queried")
+        for attribute, template in self.key_condition.items():
+            _check_condition(attribute, template, self.attribute_types.get(attribute))
         if self.index_name is None:
             # The table's own key, which no item changes.
             structs.force_setattr(self, "index_key_attributes", ())
 
-    def finds(self, image: Image) -> bool:
-        """Tell whether the query would find an item.
+    def condition(self, image: Image) -> dict[str, AttributeValue | None]:
+        """Return the value that each attribute of the key condition must have; None: the item has no such value."""
+        return {
+            attribute: {"N": template.literals[0]}
+            if not template.names and self.attribute_types.get(attribute) == "N"
+            else template.value_of(image)
+            for attribute, template in self.key_condition.items()
+        }
 
-        One that it would not is not in the list: else it would be there until the list is rebuilt, and then no more.
+    def finds(self, image: Image) -> bool:
+        """Return whether the query would find an item.
+
+        An item that the query misses must not be added to the list, or it would vanish at the next rebuild.
+
+        Raises:
+            AttributeValueError: a key's value is not one that DynamoDB writes.
         """
-        for name in self.index_key_attributes or ():
-            if name not in image:
+        return self._holds(image) and all(
+            _equal(image.get(attribute), value) for attribute, value in self.condition(image).items()
+        )
+
+    def _holds(self, image: Image) -> bool:
+        """Return whether the index holds an item: whether each of its key attributes has a value that a key can have.
+
+        An index may be added to a table whose items have its key with another type, NULL, empty or too long. DynamoDB
+        leaves these out of the index, and refuses to query for such a value.
+        """
+        if self.index_key_attributes is None:
+            # Which of these is the hash key is not known. No key is longer.
+            return all(self._is_key(image, name, MAXIMUM_HASH_KEY_BYTES) for name in self.key_condition)
+        return all(
+            self._is_key(image, name, MAXIMUM_RANGE_KEY_BYTES if position else MAXIMUM_HASH_KEY_BYTES)
+            for position, name in enumerate(self.index_key_attributes)
+        )
+
+    def _is_key(self, image: Image, name: str, longest: int) -> bool:
+        value = image.get(name)
+        if value is None:
+            return False
+        kind, content = unpack(value)
+        if kind != self.attribute_types.get(name, kind):
+            return False
+        match kind:
+            case "S":
+                # Half a surrogate pair, which no bytes stand for, is rejected where it is shown.
+                size = len(content if content.isascii() else content.encode(errors="surrogatepass"))
+            case "N":
+                return True
+            case "B":
+                # Base64 has four characters for three bytes, but boto3 gives the bytes.
+                size = len(content) if isinstance(content, bytes) else len(content.rstrip("=")) * 3 // 4
+            case _:
                 return False
-        for attribute, template in self.key_condition.items():
-            if image.get(attribute) != template.value_of(image):
-                return False
+        return 0 < size <= longest
+
+
+_NUMBER = re.compile(r"0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9])")
+"""A number as DynamoDB writes it."""
+
+_MOST_DIGITS = 38
+"""DynamoDB keeps so many significant digits of a number. More need not be written."""
+
+
+def _check_condition(attribute: str, template: Template, kind: KeyType | None) -> None:
+    """Check that the value of a key condition can be a key's, as far as its type is known.
+
+    Raises:
+        ValueError: it cannot: the list would be empty for good, and nothing would say so.
+    """
+    text = template.literals[0]
+    where = f"`rebuild_from.key_condition.{attribute}`"
+    if template.literals == ("",):
+        raise ValueError(f"{where} is empty, which no key is: write the value that the key must have")
+    # The attribute's own value, which has its type.
+    if template.literals == ("", ""):
+        return
+    if kind == "B":
+        raise ValueError(
+            f'{where} is text, but that key\'s type is B (binary): write a placeholder alone, like "{{{attribute}}}"'
+        )
+    plain = not template.names and _NUMBER.fullmatch(text) and sum(map(str.isdigit, text)) <= _MOST_DIGITS
+    if kind == "N" and not plain:
+        raise ValueError(
+            f"{where} is text, but that key's type is N (number): write a placeholder alone, like "
+            f'"{{{attribute}}}", or a number as DynamoDB writes it, like "2026" or "-1.5", of at most {_MOST_DIGITS} '
+            "digits, with no exponent, no plus sign and no needless zeros"
+        )
+
+
+def _equal(one: AttributeValue | None, other: AttributeValue | None) -> bool:
+    """Return whether a query takes two values for the same: numbers by value, whatever their digits."""
+    if one == other:
         return True
+    match one, other:
+        case {"N": str(digits)}, {"N": str(others)}:
+            return Decimal(number(digits)) == Decimal(number(others))
+        case _:
+            return False
 
 
 def _check_ttl(seconds: int | None) -> None:
@@ -208,6 +311,17 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
         self._check_key_condition()
         structs.force_setattr(self, "member", self.member.found_by(self.source))
 
+    def over(self, attribute_types: Mapping[str, KeyType]) -> Self:
+        """Return the view over a table whose key attributes have these types.
+
+        Raises:
+            ValueError: the key condition asks for a value that its key cannot have.
+        """
+        if self.rebuild_from is None:
+            return self
+        source = structs.replace(self.rebuild_from, attribute_types=dict(attribute_types))
+        return structs.replace(self, rebuild_from=source)
+
     def _check_key_condition(self) -> None:
         for attribute, template in (self.rebuild_from.key_condition if self.rebuild_from else {}).items():
             for name in template.names:
@@ -304,9 +418,13 @@ def parse(document: bytes) -> Settings:
         raise SettingsError(f"the settings are not JSON: {error}") from error
     if settings.table.key_attributes is not None:
         settings.check_identity(settings.table.key_attributes)
-    views = {
-        name: structs.replace(view, key=view.key.prefixed(settings.key_prefix)) for name, view in settings.views.items()
-    }
+    views: dict[str, View] = {}
+    for name, view in settings.views.items():
+        try:
+            typed = view.over(settings.table.attribute_types) if isinstance(view, ListView) else view
+        except ValueError as error:
+            raise SettingsError(f"views.{name}: {error}") from error
+        views[name] = structs.replace(typed, key=typed.key.prefixed(settings.key_prefix))
     for name, definition in _VIEWS.decode(document).views.items():
         if isinstance(view := views[name], ListView):
             views[name] = structs.replace(view, stamp=_stamp(definition))

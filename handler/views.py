@@ -372,9 +372,8 @@ def _condition(view: View, image: Image) -> Mapping[str, AttributeValue] | None:
     """The key values that a list's index is asked for: an attribute's own where the template is just its name."""
     if not isinstance(view, ListView) or view.rebuild_from is None:
         return None
-    condition = view.rebuild_from.key_condition.items()
-    values = ((attribute, template.value_of(image)) for attribute, template in condition)
-    return {attribute: value for attribute, value in values if value is not None}
+    condition = view.rebuild_from.condition(image).items()
+    return {attribute: value for attribute, value in condition if value is not None}
 
 
 def _operation(key: str, draft: _Draft, settings: Settings) -> Operation:

@@ -25,6 +25,7 @@ def test_the_least_is_enough() -> None:
     assert settings.skip_unchanged
     assert settings.momento.max_operations_per_second is None
     assert settings.momento.max_item_bytes == 5_000_000
+    assert settings.table.attribute_types == {}
 
 
 def test_a_list_is_newest_first_and_is_not_rebuilt_where_nothing_is_said() -> None:
@@ -99,6 +100,10 @@ def test_an_environment_that_is_not_terraforms_is_refused(environment: Any, mess
         ),
         (LIST | {"rebuild_from": {"index_name": "type"}}, "views.mine: .*`key_condition`"),
         (LIST | {"rebuild_from": {"key_condition": {}}}, "views.mine: `key_condition` is empty"),
+        (
+            LIST | {"rebuild_from": {"key_condition": {"pk": ""}}},
+            "views.mine: `rebuild_from.key_condition.pk` is empty, which no key is",
+        ),
     ],
 )
 def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
@@ -118,11 +123,58 @@ def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
         ({"momento": MOMENTO | {"max_item_bytes": 0}}, "`max_item_bytes` must be at least 1"),
         ({"momento": MOMENTO | {"max_item_bytes": 1.5}}, "max_item_bytes"),
         ({"surprise": 1}, "surprise"),
+        ({"table": {"name": "orders", "attribute_types": {"pk": "BOOL"}}}, "attribute_types"),
     ],
 )
 def test_wrong_settings_are_refused_and_named(others: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         parsed(ITEM, **others)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        (
+            "N",
+            "year",
+            r'is text, but that key\'s type is N .*a placeholder alone, like "{k}", or a number .*like "2026"',
+        ),
+        ("N", "20{yy}", "type is N"),
+        ("N", " 7", "type is N"),
+        ("N", "007", "type is N"),
+        ("N", "+7", "type is N"),
+        ("N", "-0", "type is N"),
+        ("N", "1.50", "type is N"),
+        ("N", ".5", "type is N"),
+        ("N", "5.", "type is N"),
+        ("N", "1E3", "type is N"),
+        ("N", "\N{ARABIC-INDIC DIGIT SEVEN}", "type is N"),
+        ("N", "1" * 39, "type is N .*of at most 38 digits"),
+        ("B", "AAAA", 'is text, but that key\'s type is B .*write a placeholder alone, like "{k}"'),
+        ("B", "A{yy}", "type is B"),
+    ],
+)
+def test_a_key_condition_that_its_keys_type_cannot_hold_is_refused(kind: str, value: str, message: str) -> None:
+    table = {"name": "orders", "attribute_types": {"k": kind}}
+    view = LIST | {"key": "of-{yy}-{k}", "rebuild_from": {"key_condition": {"k": value}}}
+    with pytest.raises(SettingsError, match=f"views.mine: `rebuild_from.key_condition.k` .*{message}"):
+        parsed(view, table=table)
+    assert parsed(view).views
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        *((kind, "{k}") for kind in "SNB"),
+        ("S", "7{yy}"),
+        ("S", "007"),
+        *(("N", value) for value in ("0", "7", "-7", "2026", "10", "0.5", "-0.05", "12.5", "1" * 38, "-0." + "1" * 37)),
+    ],
+)
+def test_a_key_condition_that_its_keys_type_can_hold_is_accepted(kind: str, value: str) -> None:
+    table = {"name": "orders", "attribute_types": {"k": kind}}
+    view = LIST | {"key": "of-{yy}-{k}", "rebuild_from": {"key_condition": {"k": value}}}
+    assert parsed(view, table=table).views
 
 
 def test_what_is_no_object_is_refused() -> None:
