@@ -89,12 +89,13 @@ locals {
   }
 
   settings = {
-    table          = { name = local.table_name, key_attributes = local.key_attributes }
-    momento        = { for attribute, value in local.momento : attribute => value if value != null }
-    key_prefix     = var.key_prefix
-    ttl_seconds    = var.ttl_seconds
-    skip_unchanged = var.skip_unchanged
-    views          = { for name, view in module.view : name => view.settings }
+    table           = { name = local.table_name, key_attributes = local.key_attributes }
+    momento         = { for attribute, value in local.momento : attribute => value if value != null }
+    key_prefix      = var.key_prefix
+    ttl_seconds     = var.ttl_seconds
+    skip_unchanged  = var.skip_unchanged
+    timeout_seconds = var.timeout
+    views           = { for name, view in module.view : name => view.settings }
   }
 
   # What handler/outcome.py measures is found here, under the dimension service.

@@ -25,6 +25,9 @@ MINIMUM_TTL_SECONDS = 300
 MAXIMUM_TTL_SECONDS = 31_536_000
 """A year: far more than Momento allows, and far less than what no clock can count."""
 
+MAXIMUM_TIMEOUT_SECONDS = 900
+"""The longest that Lambda lets a function run."""
+
 MAXIMUM_HASH_KEY_BYTES = 2_048
 MAXIMUM_RANGE_KEY_BYTES = 1_024
 """The longest values that a key holds.
@@ -359,6 +362,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         key_prefix: stands before every cache key; parse() has put it into the views' keys.
         ttl_seconds: how long an entry lives without a write, where its view says nothing.
         skip_unchanged: whether an entry is left alone where the batch changed nothing that it shows.
+        timeout_seconds: how long the function may run, which is the module's `timeout`.
     """
 
     table: Table
@@ -367,6 +371,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     key_prefix: str = ""
     ttl_seconds: int = 86_400
     skip_unchanged: bool = True
+    timeout_seconds: int = 60
 
     def check_identity(self, key_attributes: Collection[str]) -> None:
         """Check every view against the table's primary key.
@@ -384,6 +389,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         if not self.views:
             raise ValueError("`views` is empty: add one")
         _check_ttl(self.ttl_seconds)
+        if not 1 <= self.timeout_seconds <= MAXIMUM_TIMEOUT_SECONDS:
+            raise ValueError(f"`timeout_seconds` must be 1 to {MAXIMUM_TIMEOUT_SECONDS}")
 
 
 def load(environment: Mapping[str, str]) -> Settings:

@@ -91,7 +91,8 @@ run "settings_hold_all_that_the_function_is_told" {
       max_operations_per_second = 0.5
       max_item_bytes            = 1000000
     }
-    batch_size     = 30
+    batch_size     = 20
+    timeout        = 45
     key_prefix     = "eu/"
     ttl_seconds    = 3600
     skip_unchanged = false
@@ -112,9 +113,10 @@ run "settings_hold_all_that_the_function_is_told" {
         max_operations_per_second = 0.5
         max_item_bytes            = 1000000
       }
-      key_prefix     = "eu/"
-      ttl_seconds    = 3600
-      skip_unchanged = false
+      key_prefix      = "eu/"
+      ttl_seconds     = 3600
+      skip_unchanged  = false
+      timeout_seconds = 45
       views = {
         order = { kind = "item", key = "{pk}#{sk}", unique = false }
         open  = { kind = "list", key = "open", member = "{pk}#{sk}", unique = false, descending = true, limit = 20, ttl_seconds = 300 }

@@ -26,6 +26,7 @@ def test_the_least_is_enough() -> None:
     assert settings.momento.max_operations_per_second is None
     assert settings.momento.max_item_bytes == 5_000_000
     assert settings.table.attribute_types == {}
+    assert settings.timeout_seconds == 60
 
 
 def test_a_list_is_newest_first_and_is_not_rebuilt_where_nothing_is_said() -> None:
@@ -123,6 +124,8 @@ def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
         ({"momento": MOMENTO | {"max_item_bytes": 0}}, "`max_item_bytes` must be at least 1"),
         ({"momento": MOMENTO | {"max_item_bytes": 1.5}}, "max_item_bytes"),
         ({"surprise": 1}, "surprise"),
+        ({"timeout_seconds": 0}, "`timeout_seconds` must be 1 to 900"),
+        ({"timeout_seconds": 901}, "`timeout_seconds` must be 1 to 900"),
         ({"table": {"name": "orders", "attribute_types": {"pk": "BOOL"}}}, "attribute_types"),
     ],
 )
