@@ -45,6 +45,13 @@ locals {
     ]
   ])
 
+  # The type of each key attribute of the table and its indexes: a table declares no other attributes.
+  attribute_types = {
+    for name, types in {
+      for key in concat(local.keys, flatten(data.aws_dynamodb_table.existing[*].attribute)) : key.name => key.type...
+    } : name => types[0]
+  }
+
   hash_key       = length(local.primary_key) > 0 ? local.primary_key[0] : null
   key_attributes = local.primary_key[*].name
 
@@ -75,7 +82,12 @@ module "view" {
   limit         = each.value.limit
   index_name    = one(each.value.rebuild_from[*].index_name)
   key_condition = one(each.value.rebuild_from[*].key_condition)
-  table         = { key_attributes = local.key_attributes, indexes = local.indexes }
+
+  table = {
+    key_attributes  = local.key_attributes
+    attribute_types = local.attribute_types
+    indexes         = local.indexes
+  }
 }
 
 locals {
@@ -89,7 +101,7 @@ locals {
   }
 
   settings = {
-    table           = { name = local.table_name, key_attributes = local.key_attributes }
+    table           = { name = local.table_name, key_attributes = local.key_attributes, attribute_types = local.attribute_types }
     momento         = { for attribute, value in local.momento : attribute => value if value != null }
     key_prefix      = var.key_prefix
     ttl_seconds     = var.ttl_seconds

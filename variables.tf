@@ -477,10 +477,12 @@ variable "views" {
       as its limit that loses one is rebuilt: at once from the table itself; from an index after 5 seconds, during which
       it is away, for readers a miss. Without `rebuild_from` it is away until your application fills it.
     - `rebuild_from`: the query that fills a list which is not cached. Default: none: it stays absent, and a reader goes
-      to the table. An item that the query would not find is not in the list.
+      to the table. An item that the query would not find is not in the list: an index lacks those whose value of its
+      key is absent, NULL, empty, too long or of another type.
       - `index_name`: the secondary index to query, global or local. Default: none: the table itself, read consistently.
       - `key_condition`: key attribute to the value it must have, as a template that holds only placeholders of `key`.
-        The hash key must be among them.
+        The hash key must be among them. A key of type `N` takes a placeholder alone or a number, such as `2026`; one of
+        type `B` takes a placeholder alone.
   EOT
   type = map(object({
     kind        = string

@@ -10,6 +10,9 @@ locals {
   # Text with an attribute path in each pair of braces.
   template    = "^([^{}]|\\{${local.path}\\})*$"
   placeholder = "\\{([^{}]+)\\}"
+
+  # A placeholder alone, which stands for an attribute's own value and not for text.
+  placeholder_alone = "^${local.placeholder}$"
 }
 
 locals {
@@ -30,6 +33,13 @@ locals {
 
   # The key attributes, hash key first, of what fills a list that is not cached.
   queried = var.table == null ? null : var.index_name == null ? var.table.key_attributes : try(var.table.indexes[var.index_name].key_attributes, null)
+
+  # The key attributes of each type that is no string, as far as types are known.
+  number_keys = [for name, type in try(var.table.attribute_types, {}) : name if type == "N"]
+  binary_keys = [for name, type in try(var.table.attribute_types, {}) : name if type == "B"]
+
+  # A number as DynamoDB writes it.
+  plain_number = "^(0|-?([1-9][0-9]*(\\.[0-9]*[1-9])?|0\\.[0-9]*[1-9]))$"
 
   rebuild_from = var.key_condition == null ? null : {
     for attribute, value in {

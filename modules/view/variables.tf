@@ -241,6 +241,27 @@ variable "key_condition" {
   }
 
   validation {
+    condition     = var.key_condition == null ? true : !contains(values(var.key_condition), "")
+    error_message = "views.${var.name}.rebuild_from.key_condition must not map an attribute to empty text, which no key is: write the value that the key must have."
+  }
+
+  validation {
+    condition = var.key_condition == null ? true : alltrue([
+      for attribute, value in var.key_condition :
+      can(regex(local.placeholder_alone, value)) || (can(regex(local.plain_number, value)) && length(replace(value, "/[-.]/", "")) <= 38)
+      if contains(local.number_keys, attribute)
+    ])
+    error_message = "views.${var.name}.rebuild_from.key_condition must map a key of type N (${join(", ", setintersection(keys(coalesce(var.key_condition, {})), local.number_keys))}) to a placeholder alone, such as {year}, or to a number as DynamoDB writes it, such as 2026 or -1.5: at most 38 digits, with no exponent, no plus sign and no needless zeros. Other text is a string, which no number is."
+  }
+
+  validation {
+    condition = var.key_condition == null ? true : alltrue([
+      for attribute, value in var.key_condition : can(regex(local.placeholder_alone, value)) if contains(local.binary_keys, attribute)
+    ])
+    error_message = "views.${var.name}.rebuild_from.key_condition must map a key of type B (${join(", ", setintersection(keys(coalesce(var.key_condition, {})), local.binary_keys))}) to a placeholder alone, such as {digest}: other text is a string, which no binary value is."
+  }
+
+  validation {
     condition = var.key_condition == null ? true : length(setsubtract(
       flatten([for value in values(var.key_condition) : regexall(local.placeholder, value)]), local.key_placeholders
     )) == 0
@@ -263,10 +284,12 @@ variable "table" {
     What is known of the table; null where only its stream is.
 
     - `key_attributes`: the primary key's attributes, hash key first.
+    - `attribute_types`: key attribute of the table or an index to its type, as far as that is known.
     - `indexes`: for each secondary index, global or local, its `key_attributes` and the `attributes` it projects (null: all).
   EOT
   type = object({
-    key_attributes = list(string)
+    key_attributes  = list(string)
+    attribute_types = optional(map(string), {})
     indexes = map(object({
       key_attributes = list(string)
       attributes     = list(string)

@@ -38,8 +38,8 @@ run "a_stream_that_exists_needs_no_table" {
   }
 
   assert {
-    condition     = jsonencode(output.settings.table) == jsonencode({ name = "legacy", key_attributes = ["pk"] })
-    error_message = "The function is told the primary key."
+    condition     = jsonencode(output.settings.table) == jsonencode({ name = "legacy", key_attributes = ["pk"], attribute_types = { pk = "S" } })
+    error_message = "The function is told the primary key, and its type."
   }
 
   assert {
@@ -80,7 +80,7 @@ run "what_is_known_of_it_is_as_good_as_of_a_table_that_is_made" {
     values = {
       hash_key               = "pk"
       range_key              = "sk"
-      attribute              = [{ name = "sk", type = "S" }, { name = "pk", type = "N" }]
+      attribute              = [{ name = "sk", type = "S" }, { name = "pk", type = "N" }, { name = "type", type = "S" }, { name = "age", type = "N" }]
       global_secondary_index = [{ name = "by-type", hash_key = "type", range_key = "", projection_type = "INCLUDE", non_key_attributes = ["status"] }]
       local_secondary_index  = [{ name = "by-age", range_key = "age", projection_type = "ALL", non_key_attributes = [] }]
       stream_enabled         = true
@@ -104,6 +104,11 @@ run "what_is_known_of_it_is_as_good_as_of_a_table_that_is_made" {
   assert {
     condition     = output.settings.views.typed.rebuild_from.index_key_attributes == tolist(["type"]) && output.settings.views.aged.rebuild_from.index_key_attributes == tolist(["pk", "age"])
     error_message = "Each index's key."
+  }
+
+  assert {
+    condition     = output.settings.table.attribute_types == { pk = "N", sk = "S", type = "S", age = "N" }
+    error_message = "Each key's type."
   }
 
   assert {

@@ -104,7 +104,7 @@ run "settings_hold_all_that_the_function_is_told" {
 
   assert {
     condition = jsonencode(output.settings) == jsonencode({
-      table = { name = "orders", key_attributes = ["pk", "sk"] }
+      table = { name = "orders", key_attributes = ["pk", "sk"], attribute_types = { pk = "S", sk = "S" } }
       momento = {
         cache_name                = "pizza"
         secret_arn                = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3"

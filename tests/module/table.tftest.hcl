@@ -86,6 +86,11 @@ run "a_table_has_all_that_is_asked_for" {
   }
 
   assert {
+    condition     = output.settings.table.attribute_types == { pk = "S", sequence = "N", type = "S", creator = "S", digest = "B" }
+    error_message = "It is told the type of each key, the indexes' too."
+  }
+
+  assert {
     condition = alltrue([
       for tags in concat([
         aws_dynamodb_table.this[0].tags,
@@ -261,7 +266,7 @@ run "a_list_may_be_filled_from_a_local_index" {
   }
 
   assert {
-    condition     = output.settings.views.aged.rebuild_from.index_key_attributes == tolist(["pk", "age"])
+    condition     = output.settings.views.aged.rebuild_from.index_key_attributes == tolist(["pk", "age"]) && output.settings.table.attribute_types == { pk = "S", sk = "S", age = "N" }
     error_message = "Its key is the table's hash key and its own range key."
   }
 

@@ -31,8 +31,14 @@ def test_each_wrong_view_is_named_with_its_fix() -> None:
         }
     )
     assert "views.half_a_key.key must hold the table's whole primary key, but lacks sk" in says
-    assert "views.no_such_index.rebuild_from.index_name must be one of the table's indexes (type)" in says
+    assert "views.no_such_index.rebuild_from.index_name must be one of the table's indexes (type, year)" in says
     assert "views.thin_index.rebuild_from.index_name must be an index that projects all that the view reads" in says
+
+
+def test_a_list_of_a_number_that_is_none_is_named_with_its_fix() -> None:
+    by_year = {"index_name": "year", "key_condition": {"year": "last"}}
+    says = refusal({"last": {"kind": "list", "key": "last", "member": "{pk}#{sk}", "rebuild_from": by_year}})
+    assert "views.last.rebuild_from.key_condition must map a key of type N (year) to a placeholder alone" in says
 
 
 def test_too_many_views_fail_the_plan_though_the_secret_is_not_known_yet() -> None:

@@ -11,10 +11,23 @@ from tests.pizza import VIEWS, settings
 
 TABLE = {
     "key_attributes": ["pk", "sk"],
-    "indexes": {"type": {"key_attributes": ["type", "creator"], "attributes": None}},
+    "attribute_types": {"pk": "S", "sk": "S", "type": "S", "creator": "S", "year": "N", "digest": "B"},
+    "indexes": {
+        "type": {"key_attributes": ["type", "creator"], "attributes": None},
+        "year": {"key_attributes": ["year", "digest"], "attributes": None},
+    },
 }
+TYPED = {name: TABLE[name] for name in ("key_attributes", "attribute_types")} | {"name": "orders"}
 ITEM = {"kind": "item", "key": "{pk}#{sk}"}
 LIST = {"kind": "list", "key": "{pk}", "member": "{pk}#{sk}"}
+
+
+def by_year(**key_condition: Any) -> dict[str, Any]:
+    """A list of an index by a number, then by binary."""
+    rebuild_from = {"index_name": "year", "key_condition": key_condition}
+    return LIST | {"key": "of-{year}-{digest}-{pk}", "rebuild_from": rebuild_from}
+
+
 MOMENTO = {"cache_name": "pizza", "secret_arn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento"}
 PATTERNS = {
     "status": [{"anything-but": ["DONE", 1.50, None]}, {"anything-but": {"prefix": "X"}}, {"exists": False}, None, 7],
@@ -48,11 +61,13 @@ def terraforms(view: dict[str, Any], table: Any = TABLE) -> Any:
         LIST | {"rebuild_from": {"key_condition": {"pk": "{pk}"}}},
         LIST | {"limit": 1, "fields": {"pk": "pk", "sk": "sk", "_cache_refresh": "city"}, "order_by": "_cache_refresh"},
         LIST | {"limit": 10_000, "key": "{x._cache_refresh}", "order_by": "_cache_refreshed"},
+        *(by_year(year=value) for value in (2026, "0", "-1.5", "0.05", "1" * 38, "{year}")),
+        by_year(year="{year}", digest="{digest}"),
     ],
 )
 def test_an_accepted_view_is_accepted_by_the_function(view: dict[str, Any]) -> None:
     made = terraforms(view)
-    parsed = settings({"mine": made})
+    parsed = settings({"mine": made}, table=TYPED)
     assert parsed.views["mine"].unique == view.get("unique", False)
     assert made["key"] == view["key"]
     assert made.get("limit") == getattr(parsed.views["mine"], "limit", None) == view.get("limit")
@@ -74,11 +89,15 @@ def test_an_accepted_view_is_accepted_by_the_function(view: dict[str, Any]) -> N
         ITEM | {"fields": {"at": "_cache_refresh[0]"}},
         LIST | {"member": "{pk}#{sk}#{_cache_refresh}"},
         LIST | {"order_by": "_cache_refresh"},
+        *(by_year(year=value) for value in ("last", "20{pk}", "007", "+7", "-0", "1.50", "1E3", "7 ", "1" * 39, "")),
+        by_year(year="7", digest="AAAA"),
+        by_year(year="7", digest="x{pk}"),
+        LIST | {"rebuild_from": {"key_condition": {"pk": ""}}},
     ],
 )
 def test_a_refused_view_is_refused_by_the_function_too(view: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
-        settings({"mine": view})
+        settings({"mine": view}, table=TYPED)
     with pytest.raises(TerraformError, match=r"views\.mine\."):
         terraforms(view)
 

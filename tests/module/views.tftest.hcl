@@ -17,7 +17,9 @@ variables {
     indexes = {
       type = { key_attributes = ["type", "creator"], attributes = null }
       thin = { key_attributes = ["type", "creator"], attributes = ["pk", "sk", "type", "creator", "status", "address"] }
+      year = { key_attributes = ["year", "digest"], attributes = null }
     }
+    attribute_types = { pk = "S", sk = "S", type = "S", creator = "S", year = "N", digest = "B" }
   }
 }
 
@@ -72,6 +74,47 @@ run "a_list_of_the_table_itself_is_rebuilt_without_an_index" {
       && output.settings.ttl_seconds == 300
     )
     error_message = "No index is named, and what is asked for is passed on."
+  }
+}
+
+run "a_key_condition_on_a_number_is_one" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    index_name    = "year"
+    key_condition = { year = 2026 }
+  }
+
+  assert {
+    condition     = output.settings.rebuild_from.key_condition == tomap({ year = "2026" })
+    error_message = "It is passed on; the function knows that it is a number."
+  }
+}
+
+run "a_key_condition_is_checked_by_types_as_far_as_they_are_known" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    index_name    = "year"
+    key_condition = { year = "last", digest = "AAAA" }
+
+    table = {
+      key_attributes = ["pk", "sk"]
+      indexes        = { year = { key_attributes = ["year", "digest"], attributes = null } }
+    }
+  }
+
+  assert {
+    condition     = output.settings.rebuild_from.key_condition == tomap({ year = "last", digest = "AAAA" })
+    error_message = "It is passed on as it is."
   }
 }
 
@@ -1408,6 +1451,51 @@ run "a_key_condition_holds_only_the_lists_key" {
 
   variables {
     key_condition = { type = "order", creator = "{creator}" }
+  }
+
+  expect_failures = [var.key_condition]
+}
+
+run "a_key_condition_holds_no_empty_text" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    key_condition = { type = "" }
+  }
+
+  expect_failures = [var.key_condition]
+}
+
+run "a_key_condition_on_a_number_is_no_text" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    index_name    = "year"
+    key_condition = { year = "last" }
+  }
+
+  expect_failures = [var.key_condition]
+}
+
+run "a_key_condition_on_binary_is_no_text" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    key           = "{digest}"
+    index_name    = "year"
+    key_condition = { year = 2026, digest = "AAAA" }
   }
 
   expect_failures = [var.key_condition]

@@ -46,6 +46,7 @@ module "order_cache" {
     range_key = { name = "sk" }
     global_secondary_indexes = {
       type = { hash_key = { name = "type" }, range_key = { name = "creator" }, projection_type = "KEYS_ONLY" }
+      year = { hash_key = { name = "year", type = "N" } }
     }
   }
 
