@@ -471,7 +471,8 @@ variable "views" {
     For lists only:
 
     - `member`: names a row, as a template over the row's own fields, such as `{id}`. Required.
-    - `order_by`: the field that rows are sorted by. Default: none: rows are in the order of `member`.
+    - `order_by`: the field that rows are sorted by. Default: none: rows are in the order of `member`. Binary sorts by its
+      bytes where the field is a key attribute, of the table or an index; elsewhere a record with binary there is rejected.
     - `descending`: whether the greatest row comes first. Default: true, the newest first where `order_by` is a time.
     - `limit`: the most rows, 1 to 10000, the first in the list's order. Default: none: all. A list with as many rows
       as its limit that loses one is rebuilt: at once from the table itself; from an index after 5 seconds, during which

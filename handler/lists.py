@@ -1,5 +1,6 @@
 """Lists: a cached JSON array of rows, with edits made to it."""
 
+import base64
 import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -150,7 +151,7 @@ def cut(rows: Mapping[str, EncodedRow], view: ListView) -> dict[str, EncodedRow]
     """Return rows in the view's order, only those that its limit allows.
 
     Rows without the `order_by` field come last, either way. Else the order is null, false, true, numbers by value,
-    strings by code point, anything else by its JSON; ties by member.
+    strings by code point, binary by its bytes, anything else by its JSON; ties by member.
     """
     members, encoded = list(rows), list(rows.values())
     return {members[position]: encoded[position] for position in _order(members, encoded, view)[: view.limit]}
@@ -175,7 +176,8 @@ def _order(members: Sequence[str], rows: Collection[EncodedRow], view: ListView)
     if view.order_by is None:
         return sorted(range(len(members)), key=members.__getitem__)
     values = [row.f0 for row in _fields((view.order_by,)).decode(b"[" + b",".join(rows) + b"]")]
-    ranks = [None if value is UNSET else _rank(value) for value in values]
+    rank_of = _rank_of_binary if view.order_is_binary else _rank
+    ranks = [None if value is UNSET else rank_of(value) for value in values]
     ranked = [position for position, rank in enumerate(ranks) if rank is not None]
     # Only where there are ties: what is in order already is sorted again in no time, but not once it is by member.
     if len({ranks[position] for position in ranked}) < len(ranked):
@@ -202,7 +204,17 @@ def _text(value: Raw) -> str | None:
             return encoded.decode()
 
 
-def _rank(value: Any) -> tuple[int, Decimal | str]:
+def _rank_of_binary(value: Any) -> tuple[int, Decimal | str | bytes]:
+    """Return the rank of a value that is binary where it is base64, as unsigned bytes, which is DynamoDB's order."""
+    if isinstance(value, str):
+        try:
+            return 4, base64.b64decode(value, validate=True)
+        except ValueError:
+            pass
+    return _rank(value)
+
+
+def _rank(value: Any) -> tuple[int, Decimal | str | bytes]:
     # Nearly always, and for every row of a list that one batch changes.
     if isinstance(value, str):
         return 3, value
@@ -214,4 +226,4 @@ def _rank(value: Any) -> tuple[int, Decimal | str]:
         case int() | Decimal() as number:
             return 2, Decimal(number)
         case _:
-            return 4, msgspec.json.encode(value).decode()
+            return 5, msgspec.json.encode(value).decode()

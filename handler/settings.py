@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from handler.attributes import AttributeValue, Image, Path, Template, number, unpack
+from handler.attributes import AttributeValue, AttributeValueError, Image, Path, Template, number, unpack
 from handler.patterns import Pattern
 
 REFRESH = "_cache_refresh"
@@ -286,6 +286,7 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
         rebuild_from: fills a list that is not cached; None: an absent list stays absent.
         stamp: names the definition: 16 characters of JSON's white space, which stand behind a list and which no reader
             sees; parse() sets it.
+        order_is_binary: whether rows are sorted by a key attribute of type B; parse() sets it.
     """
 
     member: Template
@@ -294,6 +295,7 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
     limit: int | None = None
     rebuild_from: RebuildFrom | None = None
     stamp: bytes = b""
+    order_is_binary: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -320,10 +322,31 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
         Raises:
             ValueError: the key condition asks for a value that its key cannot have.
         """
-        if self.rebuild_from is None:
-            return self
-        source = structs.replace(self.rebuild_from, attribute_types=dict(attribute_types))
-        return structs.replace(self, rebuild_from=source)
+        source = self.rebuild_from
+        binary = {name for name, kind in attribute_types.items() if kind == "B"}
+        return structs.replace(
+            self,
+            rebuild_from=None if source is None else structs.replace(source, attribute_types=dict(attribute_types)),
+            order_is_binary=self.order_by is not None and self.source(self.order_by).key in binary,
+        )
+
+    def check_order(self, image: Image) -> None:
+        """Check that an item's row can be put in order.
+
+        A list holds binary as base64 text, which does not sort as the bytes do. A row that is read back does not say
+        whether its text was binary. Only of a key attribute are all values of one type.
+
+        Raises:
+            AttributeValueError: the value to sort by is binary, or is not one that DynamoDB writes.
+        """
+        if self.order_by is None or self.order_is_binary:
+            return
+        value = image.get(self.order_by) if self.fields is None else self.fields[self.order_by].lookup(image)
+        if value is not None and unpack(value)[0] == "B":
+            raise AttributeValueError(
+                "`order_by` shows a value of type B (binary), whose base64 text does not sort as its bytes do: sort by "
+                "a string or number, or by a key attribute of the table or an index that has this type"
+            )
 
     def _check_key_condition(self) -> None:
         for attribute, template in (self.rebuild_from.key_condition if self.rebuild_from else {}).items():

@@ -156,8 +156,10 @@ def row_of(view: View, image: Image, encoded: Encoded) -> Row:
         encoded: what was encoded of the image for other views, and now is for this one.
 
     Raises:
-        AttributeValueError: the item holds a value that DynamoDB does not write.
+        AttributeValueError: the item holds a value that DynamoDB does not write, or that the view cannot sort by.
     """
+    if isinstance(view, ListView):
+        view.check_order(image)
     row: dict[str, Raw] = {}
     if view.fields is None:
         for name, value in image.items():
