@@ -19,30 +19,30 @@ import ipaddress
 import itertools
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
 
-from handler.attributes import AttributeValue, Image, binary, number, unpack
+from handler.attributes import AttributeValue, AttributeValueError, Image, binary, number, unpack
 
 MAXIMUM_COMBINATIONS = 1000
 """In how many ways a pattern may match, by its `$or`: as EventBridge has it."""
+
+MAXIMUM_STEPS = 1_000_000
+"""How many steps a match may take: names looked up in maps, elements of lists, and tests of these.
+
+A match is linear in the item, times the ways of its pattern to match. Only names with dots can make it more: where an
+item has both `a` and `a.b`, each test within `a.b` may hold in either. So many steps take less than a second of a whole
+processor.
+"""
 
 Scalar = str | Decimal | bool | None
 Test = Callable[[Scalar], bool]
 Place = tuple[str, ...]
 """Where something is within the pattern: the names that lead to it."""
-
-Trail = tuple[str | int, ...]
-"""Where a list is within an item: the names and positions that lead to it."""
-
-Elements = Mapping[Trail, int]
-"""Which element of each list what has matched so far is in."""
-
-Found = tuple[Sequence[Scalar], Elements]
-"""Values at a path, and the elements of lists that they are in."""
 
 
 class Leaf(Struct, frozen=True):
@@ -70,18 +70,37 @@ class Pattern:
         ValueError: the JSON is no pattern, or it has an operator that is not known; the message says where.
     """
 
-    __slots__ = ("_combinations",)
+    __slots__ = ("_combinations", "_groups")
 
     def __init__(self, pattern: Any) -> None:
-        self._combinations = tuple(_grouped(leaves.values()) for leaves in _combinations(pattern, ()))
+        combinations = [_grouped(leaves.values()) for leaves in _combinations(pattern, ())]
+        # The ways to match share most of their groups. Each is looked at once.
+        positions = {group: position for position, group in enumerate(dict.fromkeys(itertools.chain(*combinations)))}
+        self._groups = tuple(map(_Group, positions))
+        self._combinations = tuple(tuple(map(positions.__getitem__, groups)) for groups in combinations)
 
     def matches(self, image: Image) -> bool:
-        """Tell whether an item matches."""
-        return any(all(_holds(group, image) for group in groups) for groups in self._combinations)
+        """Return whether an item matches.
+
+        Raises:
+            AttributeValueError: the item holds a value that DynamoDB does not write, or the match takes too long.
+        """
+        search = _Search()
+        found: dict[int, bool] = {}
+        for positions in self._combinations:
+            for position in positions:
+                holds = found.get(position)
+                if holds is None:
+                    holds = found[position] = self._groups[position].holds(image, search)
+                if not holds:
+                    break
+            else:
+                return True
+        return False
 
 
 def _grouped(leaves: Iterable[Leaf]) -> tuple[Group, ...]:
-    """Part leaves by the attribute that they are in: those of two attributes share no list, and are told one by one."""
+    """Split leaves by the attribute that they are in. Those of two attributes share no list, so each stands alone."""
     ordered = sorted(leaves, key=lambda leaf: ".".join(leaf.path))
     by_attribute: dict[str, list[Leaf]] = {}
     for leaf in ordered:
@@ -89,67 +108,214 @@ def _grouped(leaves: Iterable[Leaf]) -> tuple[Group, ...]:
     return tuple(map(tuple, by_attribute.values()))
 
 
-def _holds(leaves: Group, image: Image) -> bool:
-    """Tell whether all leaves match."""
-    first = leaves[0]
-    # What most patterns are: a single test of an attribute, which is no list. It needs no search.
-    if len(leaves) == len(first.path) == 1:
-        if first.path[0] not in image:
-            return first.absent
-        kind, content = unpack(image[first.path[0]])
-        if kind in _READ:
-            return _passes(_READ[kind](content), first.tests)
-    return _hold(leaves, image, {})
+class _Node:
+    """A place within a group's paths.
+
+    Attributes:
+        leaf: the leaf whose path ends here; None: there is none.
+        position: its place in the group's order.
+        own: its bit, which stands for it in a set of leaves; 0: there is none.
+        within: the bits of all leaves here and below.
+        names: what a map may call a place below, dots included, and that place.
+    """
+
+    __slots__ = ("leaf", "names", "own", "position", "within")
+
+    def __init__(self, leaves: Sequence[tuple[int, Leaf]], depth: int) -> None:
+        self.leaf: Leaf | None = None
+        self.position, self.own, self.within = _NOWHERE, 0, 0
+        below: dict[str, list[tuple[int, Leaf]]] = {}
+        for position, leaf in leaves:
+            self.within |= 1 << position
+            if len(leaf.path) == depth:
+                self.leaf, self.position, self.own = leaf, position, 1 << position
+            else:
+                below.setdefault(leaf.path[depth], []).append((position, leaf))
+        self.names: list[tuple[str, _Node]] = []
+        for step, inner in below.items():
+            node = _Node(inner, depth + 1)
+            self.names.append((step, node))
+            self.names += [(f"{step}.{name}", deeper) for name, deeper in node.names]
+
+
+class _Group:
+    """A group of leaves, ready to be searched for."""
+
+    __slots__ = ("_absent", "_all", "_root", "_single")
+
+    def __init__(self, leaves: Group) -> None:
+        self._root = _Node(list(enumerate(leaves)), 0)
+        self._all = self._root.within
+        self._absent = sum(1 << position for position, leaf in enumerate(leaves) if leaf.absent)
+        self._single = leaves[0] if len(leaves) == len(leaves[0].path) == 1 else None
+
+    def holds(self, image: Image, search: "_Search") -> bool:
+        """Return whether all leaves match."""
+        leaf = self._single
+        # What most patterns are: a single test of an attribute that is no list. It needs no search.
+        if leaf is not None:
+            if leaf.path[0] not in image:
+                return leaf.absent
+            kind, content = unpack(image[leaf.path[0]])
+            if kind in _READ:
+                return _passes(_READ[kind](content), leaf.tests)
+        return search.map(image, self._root, self._all, self._absent)[1]
 
 
 def _passes(value: Scalar, tests: Iterable[Test]) -> bool:
     return any(test(value) for test in tests)
 
 
-def _hold(leaves: Sequence[Leaf], image: Image, elements: Elements) -> bool:
-    """Tell whether all leaves match, within the elements that were chosen and any choice of those that were not."""
-    if not leaves:
-        return True
-    leaf, *others = leaves
-    is_there = False
-    for values, chosen in _values_in(image, leaf.path, elements, ()):
-        is_there = True
-        if any(_passes(value, leaf.tests) for value in values) and _hold(others, image, chosen):
-            return True
-    return leaf.absent and not is_there and _hold(others, image, elements)
+_NOWHERE = sys.maxsize
+"""Stands for a leaf's place in the order where no leaf has a value."""
+
+Found = tuple[int, bool]
+"""What a search found within a value: the first leaf that has a value there, and whether all leaves match."""
 
 
-def _values_in(content: Image, path: Place, elements: Elements, trail: Trail) -> Iterator[Found]:
-    """Find what is at a path within a map. A name with dots in it takes several steps at once."""
-    for steps in range(1, len(path) + 1):
-        name = ".".join(path[:steps])
-        if name in content:
-            yield from _values(content[name], path[steps:], elements, (*trail, name))
+class _Search:
+    """A search for a choice of values, one for each leaf, that Ruler would accept.
 
+    Ruler takes the leaves in order. Each takes a value at its path that passes its tests, and so settles which element
+    of each list around that value counts: a later leaf may take, or miss, only what is within the same elements. Tried
+    out choice by choice, that takes n ** k steps for k lists of n elements. But within a value,
 
-def _values(value: AttributeValue, path: Place, elements: Elements, trail: Trail) -> Iterator[Found]:
-    kind, content = unpack(value)
-    if kind in _READ:
-        if not path:
-            yield (_READ[kind](content),), elements
-    elif kind == "M":
-        yield from _values_in(content, path, elements, trail)
-    elif kind == "L":
-        yield from _values_among(content, path, elements, trail)
-    elif not path:
-        yield tuple(map(_READ[kind[0]], content)), elements
+    - a map leaves its attributes independent of each other;
+    - a list needs one element in which all leaves match. The first leaf in order that has a value in any element is the
+      one that settles the element, because until then nothing hides that value. So the element has to be one in which
+      that leaf has a value, and no later leaf sees any other.
 
+    Hence each value is looked at once, and it is enough to know of it what `Found` says. Two places remain where a leaf
+    has a choice: a plain value in a list, which settles no element; and a name with dots, which can be in two places.
 
-def _values_among(content: Sequence[AttributeValue], path: Place, elements: Elements, trail: Trail) -> Iterator[Found]:
-    """Find what is at a path within a list. Only what is within one of its elements settles which one it is."""
-    settled = elements.get(trail)
-    for position in range(len(content)) if settled is None else (settled,):
-        if unpack(content[position])[0] not in _READ:
-            yield from _values(content[position], path, {**elements, trail: position}, (*trail, position))
-    if not path:
-        plain = tuple(_READ[kind](value) for kind, value in map(unpack, content) if kind in _READ)
-        if plain:
-            yield plain, elements
+    All methods take the leaves that may have a value there, and those that may lack one, as sets of bits. A leaf that
+    is in both may do either.
+    """
+
+    __slots__ = ("_steps",)
+
+    def __init__(self) -> None:
+        self._steps = 0
+
+    def map(self, content: Image, node: _Node, taking: int, lacking: int) -> Found:
+        """Search a map."""
+        self._count(1 + len(node.names))
+        asked = taking | lacking
+        inner = [(content[name], deeper) for name, deeper in node.names if name in content and deeper.within & asked]
+        seen = twice = 0
+        for _, deeper in inner:
+            twice |= seen & deeper.within
+            seen |= deeper.within
+        matches = not taking & ~lacking & ~seen
+        if not matches and not lacking:
+            return _NOWHERE, False
+        if twice := twice & asked:
+            first, chosen = self._either(inner, taking, lacking, twice)
+            return first, chosen and matches
+        first = _NOWHERE
+        for value, deeper in inner:
+            position, holds = self._value(value, deeper, taking, lacking)
+            matches = matches and holds
+            if not matches and not lacking:
+                return _NOWHERE, False
+            first = min(first, position)
+        return first, matches
+
+    def _either(self, inner: Sequence[tuple[AttributeValue, _Node]], taking: int, lacking: int, twice: int) -> Found:
+        """Search a map in which some leaves may be in several places: each takes a value in one, or lacks it in all."""
+        leaves = [1 << position for position in range(twice.bit_length()) if twice >> position & 1]
+        places = [
+            [index for index, (_, deeper) in enumerate(inner) if deeper.within & taking & leaf]
+            + [None] * bool(lacking & leaf)
+            for leaf in leaves
+        ]
+        first, matches = _NOWHERE, False
+        for choice in itertools.product(*places):
+            self._count(len(leaves) * len(inner))
+            all_match = True
+            lacked = sum(leaf for leaf, place in zip(leaves, choice, strict=True) if place is None)
+            for index, (value, deeper) in enumerate(inner):
+                taken = sum(leaf for leaf, place in zip(leaves, choice, strict=True) if place == index)
+                position, holds = self._value(value, deeper, taking & ~twice | taken, lacking & ~twice | lacked)
+                first = min(first, position)
+                all_match = all_match and holds
+            matches = matches or all_match
+        return first, matches
+
+    def _value(self, value: AttributeValue, node: _Node, taking: int, lacking: int) -> Found:
+        taking &= node.within
+        lacking &= node.within
+        kind, content = unpack(value)
+        if kind == "M":
+            return self.map(content, node, taking, lacking)
+        if kind == "L":
+            return self._list(content, node, taking, lacking)
+        matches = not taking & ~lacking & ~node.own
+        if not node.own & (taking | lacking):
+            return _NOWHERE, matches
+        if matches:
+            values = [(kind, content)] if kind in _READ else [(kind[0], element) for element in content]
+            matches = bool(node.own & taking) and self._passes(values, node)
+        return node.position, matches
+
+    def _list(self, content: Sequence[AttributeValue], node: _Node, taking: int, lacking: int) -> Found:
+        self._count(1 + len(content))
+        inner: list[AttributeValue] = []
+        plain: list[tuple[str, Any]] = []
+        for element in content:
+            kind, value = unpack(element)
+            if kind in _READ:
+                plain.append((kind, value))
+            else:
+                inner.append(element)
+        own = node.own & (taking | lacking)
+        if not own or not plain:
+            return self._elements(inner, node, taking, lacking)
+        first = _NOWHERE
+        if own & taking and self._passes(plain, node):
+            first, matches = self._elements(inner, node, taking & ~own, lacking & ~own)
+            if matches:
+                return min(first, node.position), True
+        # The plain values are there whichever element counts, so the leaf does not lack a value.
+        position, matches = self._elements(inner, node, taking, lacking & ~own)
+        return min(first, position, node.position), matches and bool(own & taking)
+
+    def _elements(self, elements: Sequence[AttributeValue], node: _Node, taking: int, lacking: int) -> Found:
+        """Search the elements of a list that have something within them, for one in which all leaves match."""
+        asked = (taking | lacking) & node.within
+        first, matches = _NOWHERE, not taking & ~lacking & node.within
+        if not asked:
+            return first, matches
+        earliest = (asked & -asked).bit_length() - 1
+        for element in elements:
+            position, holds = self._value(element, node, taking, lacking)
+            if position < first:
+                first, matches = position, holds
+            elif position == first:
+                matches = matches or holds
+            # No other element can change this: there is no earlier leaf to settle another.
+            if matches and first == earliest:
+                break
+        return first, matches
+
+    def _passes(self, values: Sequence[tuple[str, Any]], node: _Node) -> bool:
+        """Return whether one of some values, each with its type, passes a leaf's tests."""
+        tests = node.leaf.tests if node.leaf else ()
+        self._count(len(values) * len(tests))
+        for kind, content in values:
+            value = _READ[kind](content)
+            for test in tests:
+                if test(value):
+                    return True
+        return False
+
+    def _count(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > MAXIMUM_STEPS:
+            raise AttributeValueError(
+                f"the item takes more than {MAXIMUM_STEPS:,} steps to be matched with the view's `where`: "
+                "make its lists shorter, or test less of them"
+            )
 
 
 _READ: Mapping[str, Callable[[Any], Scalar]] = {
@@ -227,33 +393,45 @@ def _is(expression: str) -> Test:
     return lambda value: isinstance(value, str) and match(value) is not None
 
 
+def _ends(letters: Sequence[str]) -> Test:
+    matches = _is(f".*{''.join(letters)}")
+    # Only the end is searched, or a long text could be tried from each of its characters.
+    longest = sum(map(len, letters))
+    return lambda value: isinstance(value, str) and matches(value[-longest:])
+
+
 def _prefix(operand: Any, place: Place) -> Test:
     if isinstance(operand, dict):
-        return _is(f"{_folded(operand, 'prefix', place)}.*")
+        return _is(f"{''.join(_folded(operand, 'prefix', place))}.*")
     prefix = _text(operand, "prefix", place)
     return lambda value: isinstance(value, str) and value.startswith(prefix)
 
 
 def _suffix(operand: Any, place: Place) -> Test:
     if isinstance(operand, dict):
-        return _is(f".*{_folded(operand, 'suffix', place)}")
+        return _ends(_folded(operand, "suffix", place))
     suffix = _text(operand, "suffix", place)
     return lambda value: isinstance(value, str) and value.endswith(suffix)
 
 
 def _equals_ignore_case(operand: Any, place: Place) -> Test:
-    return _is(_any_case(_text(operand, "equals-ignore-case", place)))
+    return _is("".join(_any_case(_text(operand, "equals-ignore-case", place))))
 
 
-def _folded(operand: dict[str, Any], name: str, place: Place) -> str:
+def _folded(operand: dict[str, Any], name: str, place: Place) -> Sequence[str]:
     if set(operand) != {"equals-ignore-case"}:
         raise ValueError(f'{_at(place)} has a "{name}" over {", ".join(operand)}: known is equals-ignore-case')
     return _any_case(_text(operand["equals-ignore-case"], "equals-ignore-case", place))
 
 
-def _any_case(text: str) -> str:
-    """A regular expression for a text in any case, letter by letter as in Ruler: of "k", the Kelvin sign is no case."""
-    return "".join(f"(?:{re.escape(letter.lower())}|{re.escape(letter.upper())})" for letter in text)
+def _any_case(text: str) -> Sequence[str]:
+    """Return a regular expression for each letter of a text in any case.
+
+    Letter by letter as in Ruler: of "k", the Kelvin sign is no case. Two equal alternatives, as of a digit, would be
+    tried one after the other wherever the rest does not match: 2 ** n times for n digits.
+    """
+    cases = [dict.fromkeys(map(re.escape, (letter.lower(), letter.upper()))) for letter in text]
+    return [f"(?:{'|'.join(case)})" for case in cases]
 
 
 def _wildcard(operand: Any, place: Place) -> Test:
@@ -324,7 +502,7 @@ def _cidr(operand: Any, place: Place) -> Test:
     lowest, highest = int(network.ip), int(network.network.broadcast_address)
 
     def matches(value: Scalar) -> bool:
-        if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+        if not isinstance(value, str) or len(value) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(value):
             return False
         try:
             address = ipaddress.ip_address(value)
@@ -334,6 +512,9 @@ def _cidr(operand: Any, place: Place) -> Test:
 
     return matches
 
+
+_LONGEST_ADDRESS = len("0000:0000:0000:0000:0000:0000:0000:0000")
+"""So that a long text of colons, which the expression would split at each of them, is not looked at."""
 
 _ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}|[0-9a-fA-F:]*:[0-9a-fA-F:]*")
 

@@ -38,7 +38,7 @@ matchers = st.lists(
     max_size=2,
 )
 paths = st.sampled_from(("a", "a.a", "a.b", "a.c", "a.b.c", "a.c.b", "b", "b.c", "c.a.b"))
-leaves = st.dictionaries(paths, matchers, min_size=1, max_size=3)
+leaves = st.dictionaries(paths, matchers, min_size=1, max_size=4)
 
 
 def fields(value: Any, name: str, membership: dict[int, int], arrays: Iterator[int]) -> Iterator[Field]:

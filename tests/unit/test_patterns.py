@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handler.attributes import AttributeValueError
-from handler.patterns import MAXIMUM_COMBINATIONS, Pattern
+from handler.patterns import MAXIMUM_COMBINATIONS, MAXIMUM_STEPS, Pattern
 from tests.stream import Item, image
 
 ITEM: dict[str, Any] = {
@@ -419,6 +419,110 @@ def test_a_long_list_takes_no_longer_for_two_demands_than_for_one() -> None:
     started = time.perf_counter()
     assert not Pattern({"lines": {"id": [1], "size": [-1]}}).matches({"lines": {"L": lines}})
     assert time.perf_counter() - started < 2
+
+
+def lists_in_one_attribute(length: int) -> Item:
+    """Three lists of maps, of which the last holds no map that the pattern wants."""
+    return {"doc": {name: [{"k": value}] * length for name, value in (("a", "x"), ("b", "x"), ("c", "y"))}}
+
+
+def test_lists_that_are_independent_of_each_other_are_searched_one_by_one() -> None:
+    pattern = Pattern({"doc": {name: {"k": ["x"]} for name in "abc"}})
+    item = image(lists_in_one_attribute(100))
+    started = time.perf_counter()
+    assert not pattern.matches(item)
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("matcher", "text"),
+    [
+        # Each letter of the operand that has no case was tried twice: 2 ** 27 ways to read these digits.
+        ({"equals-ignore-case": "1" * 27 + "x"}, "1" * 27 + "y"),
+        ({"prefix": {"equals-ignore-case": "1" * 27 + "x"}}, "1" * 27 + "y"),
+        ({"suffix": {"equals-ignore-case": "a" * 3_000 + "b"}}, "a" * 400_000),
+        ({"cidr": "10.0.0.0/8"}, ":" * 40_000 + "z"),
+    ],
+)
+def test_no_text_takes_long_to_be_tested(matcher: Any, text: str) -> None:
+    pattern = Pattern({"a": [matcher]})
+    started = time.perf_counter()
+    assert not pattern.matches({"a": {"S": text}})
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "item"),
+    [
+        ({"$or": [{"doc": {"a": {"k": [f"x{way}"]}}} for way in range(900)]}, lists_in_one_attribute(1_000)),
+        # Each of these 20 tests may hold in either attribute: 2 ** 20 ways to match.
+        (
+            {"a": {"b": {f"k{number}": [1] for number in range(19)} | {"last": [2]}}},
+            {
+                "a": {"b": {f"k{number}": 1 for number in range(19)} | {"last": 1}},
+                "a.b": {f"k{number}": 1 for number in range(19)} | {"last": 1},
+            },
+        ),
+    ],
+)
+def test_a_match_that_takes_too_many_steps_is_refused_without_showing_the_item(pattern: Any, item: Item) -> None:
+    with pytest.raises(
+        AttributeValueError,
+        match=r"^the item takes more than 1,000,000 steps to be matched with the view's `where`: make its lists",
+    ):
+        matches(pattern, item)
+    assert MAXIMUM_STEPS == 1_000_000
+
+
+def test_an_item_of_400_kb_takes_far_fewer_steps_than_a_match_may() -> None:
+    lines = [{"M": {"sku": {"S": f"A-{number}"}, "id": {"N": "1"}}} for number in range(20_000)]
+    assert not Pattern({"lines": {"id": [1], "sku": ["B"]}}).matches({"lines": {"L": lines}})
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_met"),
+    [
+        # Of the plain "x", any element may count; the list in the list settles which one.
+        (["x", ["x"], {"b": 1}], True),
+        (["x", ["y"], {"b": 1}], False),
+        ([["x"], {"b": 1}], True),
+        ([{"b": 1}, ["x"]], True),
+        (["x"], True),
+        (["x", {"b": 1}], False),
+    ],
+)
+def test_a_plain_value_settles_no_element_and_one_in_a_list_within_the_list_does(tags: Any, is_met: bool) -> None:
+    assert matches({"tags": ["x"], "tags.b": [{"exists": False}]}, {"tags": tags}) is is_met
+
+
+@pytest.mark.parametrize(
+    ("pattern", "item"),
+    [
+        # The plain "y" is there whichever element counts, so "tags" has a value.
+        ({"tags": [{"exists": False}], "tags.b": [1]}, {"tags": ["y", {"b": 1}]}),
+        ({"tags": [{"exists": False}], "tags.b": [1]}, {"tags": [["y"], {"b": 1}]}),
+        # The same in both places that a name with a dot may have.
+        ({"a.b": [{"exists": False}]}, {"a": {"b": ["y"]}, "a.b": ["y"]}),
+        ({"a.b": [{"exists": False}]}, {"a": {"b": [1]}, "a.b": {"c": 1}}),
+        # And another attribute, which has no value, must have one.
+        ({"a": {"b": {"c": [{"exists": False}, 1]}, "d": [1]}}, {"a": {"b": {"c": 1}, "b.c": 1}}),
+    ],
+)
+def test_what_has_a_value_is_not_absent(pattern: Any, item: Item) -> None:
+    assert not matches(pattern, item)
+
+
+def test_an_attribute_that_may_be_absent_may_have_a_wrong_value_beside_a_right_one() -> None:
+    assert matches({"a.b": [{"exists": False}, "x"]}, {"a": {"b": "x"}, "a.b": "y"})
+    assert matches({"a.b": [{"exists": False}, "x"]}, {"a": {"b": "y"}, "a.b": "x"})
+
+
+def test_tests_within_a_name_with_a_dot_may_each_hold_in_another_place() -> None:
+    pattern = {"a": {"b": {"c": [1], "d": [2]}}}
+    assert matches(pattern, {"a": {"b": {"c": 1}}, "a.b": {"d": 2}})
+    assert matches(pattern, {"a": {"b": {"c": 3, "d": 2}}, "a.b": [{"c": 1, "d": 4}]})
+    assert not matches(pattern, {"a": {"b": {"c": 1}}, "a.b": {"d": 3}})
+    assert not matches({"a": {"b": {"c": [1], "d": [{"exists": False}]}}}, {"a": {"b": {"c": 1}}, "a.b": {"d": 2}})
 
 
 @pytest.mark.parametrize(

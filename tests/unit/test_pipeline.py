@@ -96,6 +96,22 @@ def test_a_record_that_one_view_can_not_show_is_retried_from(stream: Stream) -> 
     assert len(failure["item"]) == 16
 
 
+def test_an_item_that_takes_too_long_to_match_is_rejected_for_that_view_alone(stream: Stream) -> None:
+    ways = {"$or": [{"doc": {"lines": {"sku": [f"A-{way}"]}}} for way in range(900)]}
+    slow = VIEWS["order"] | {"key": "slow-{pk}", "where": {"$or": [{"tag": [{"exists": False}]}, ways]}}
+    stream.put(order(6, tag="x", doc={"lines": [{"sku": "B"}] * 1_000}))
+    stream.put(order(7))
+    cache = EngineCache()
+    outcome = handled(stream, cache, ORDER | {"slow": slow})
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[5])}]}
+    (failure,) = outcome.log["failures"]
+    assert failure["view"] == "slow"
+    assert failure["reason"].startswith("the item takes more than 1,000,000 steps to be matched")
+    assert cache.keys() == sorted(
+        [f"order-{number}" for number in range(1, 8)] + [f"slow-order-{number}" for number in (1, 2, 3, 4, 5, 7)]
+    )
+
+
 def test_the_log_shows_no_items_content_and_no_key(stream: Stream) -> None:
     cache = EngineCache()
     fail(cache, "order-2")
