@@ -32,13 +32,20 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Nami
 """
 
 
+MAXIMUM_DIGITS = 38
+"""How many digits a number has, leading and trailing zeros aside.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+"""
+
+
 class AttributeValueError(ValueError):
-    """An attribute value is not one that DynamoDB writes. Names its type, never its content."""
+    """An item cannot be read: a value is not one that DynamoDB writes, or it takes too long. Shows no content."""
 
 
 _ENCODER = msgspec.json.Encoder()
 _STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]{}]+)|\[(\d+)\]")
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 PathKey = str | tuple[str | int, ...]
@@ -315,23 +322,35 @@ def unpack(value: AttributeValue) -> tuple[str, Any]:
 
 
 def number(digits: str) -> str:
-    """Write a number's digits as JSON has them, all of them.
+    """Return a number's digits, which are JSON as they are.
+
+    DynamoDB writes numbers in ASCII digits without a plus sign, leading zeros or blanks, 1E+50 as 1 and 50 zeros
+    (boto/boto3#4636). An exponent is accepted too, because the documentation writes numbers with one. Other notations
+    are not read, although Decimal would read them: no one knows what whoever wrote `1_000` or a fullwidth 5 meant.
 
     Raises:
-        AttributeValueError: it is not a number, or none in DynamoDB's range.
+        AttributeValueError: it is not a number, or not in DynamoDB's range.
     """
-    written = _JSON_NUMBER.fullmatch(digits)
-    # Without an exponent, so few characters can not leave the range.
-    if written and written[1] is None and len(digits) < MAGNITUDES.stop:
-        return digits
+    written = _NUMBER.fullmatch(digits)
+    if written:
+        # Without an exponent, so few characters cannot leave the range.
+        if written[1] is None and len(digits) <= MAXIMUM_DIGITS:
+            return digits
+        if _is_in_range(digits):
+            return digits
+    raise AttributeValueError("an attribute value of type N is not a number that DynamoDB holds")
+
+
+def _is_in_range(digits: str) -> bool:
+    mantissa = re.split("[eE]", digits)[0]
+    if len(mantissa.lstrip("-").replace(".", "").strip("0")) > MAXIMUM_DIGITS:
+        return False
     try:
         value = Decimal(digits)
     except InvalidOperation:
-        value = Decimal("NaN")
+        return False
     # Beyond the range, a few characters could mean more digits than any reader holds.
-    if not value.is_finite() or (value and value.adjusted() not in MAGNITUDES):
-        raise AttributeValueError("an attribute value of type N is not a number that DynamoDB holds")
-    return digits if written else str(value)
+    return not value or value.adjusted() in MAGNITUDES
 
 
 def binary(content: str | bytes) -> str:

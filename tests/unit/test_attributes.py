@@ -132,8 +132,10 @@ def test_a_prefix_stands_before_the_key_and_leaves_the_template_alone() -> None:
         ({"N": "0." + "0" * 129 + "1"}, "0." + "0" * 129 + "1"),
         ({"N": "-0"}, "-0"),
         ({"N": "0E-400"}, "0E-400"),
-        ({"N": "007"}, "7"),
-        ({"N": "+.5"}, "0.5"),
+        ({"N": "1E+25"}, "1E+25"),
+        ({"N": "-1.5e-7"}, "-1.5e-7"),
+        ({"N": "1" * 38 + "0" * 88}, "1" * 38 + "0" * 88),
+        ({"N": "0." + "0" * 92 + "1" * 38}, "0." + "0" * 92 + "1" * 38),
         ({"BOOL": False}, "false"),
         ({"NULL": True}, "null"),
         ({"B": "AAE="}, '"AAE="'),
@@ -168,6 +170,10 @@ def test_a_value_is_encoded_exactly(value: Any, written: str) -> None:
         ({"N": "1E+126"}, "is not a number that DynamoDB holds"),
         ({"N": "1E-131"}, "is not a number that DynamoDB holds"),
         ({"N": "1" * 127}, "is not a number that DynamoDB holds"),
+        ({"N": "1" + "0" * 126}, "is not a number that DynamoDB holds"),
+        ({"N": "1" * 39}, "is not a number that DynamoDB holds"),
+        ({"N": "-0." + "1" * 39}, "is not a number that DynamoDB holds"),
+        ({"N": "1." + "1" * 38 + "E-7"}, "is not a number that DynamoDB holds"),
         ({"N": "1E+99999999999999999999"}, "is not a number that DynamoDB holds"),
         ({"NS": ["1", "secret"]}, "is not a number"),
         ({"B": "secret!"}, "of type B is not base64"),
@@ -226,8 +232,34 @@ def test_a_sets_order_is_the_same_whatever_order_it_comes_in(elements: list[str]
     assert bytes(encode({"NS": elements})).decode() == "[-0,0,1,1.0,1.00]"
 
 
-def test_digits_that_json_does_not_know_are_not_passed_on() -> None:
-    assert bytes(encode({"N": "1\u0662"})) == b"12"
+@pytest.mark.parametrize(
+    "written",
+    [
+        " 5 ",
+        "5\n",
+        "\u200a5",
+        "1_000",
+        "1\u0662",
+        "\uff15",
+        "+5",
+        "007",
+        "-00",
+        "1.",
+        ".5",
+        "1E",
+        "1E5.5",
+        "0x10",
+        "1,5",
+        "--1",
+        "NaN",
+        "sNaN",
+        "-Infinity",
+    ],
+)
+def test_a_number_in_a_notation_that_dynamodb_does_not_use_is_refused_not_guessed(written: str) -> None:
+    for reading in (text, encode, lambda value: encode({"NS": [value["N"]]})):
+        with pytest.raises(AttributeValueError, match="is not a number that DynamoDB holds"):
+            reading({"N": written})
 
 
 def test_binary_of_both_notations_is_the_same_text() -> None:
