@@ -74,7 +74,7 @@ def _planned(event: Any, settings: Settings) -> tuple[Batch, Plan]:
     # the oldest generation, which Python 3.13 then never collects (python/cpython#98801).
     gc.disable()
     try:
-        batch = decode(event)
+        batch = decode(event, settings.table.key_attributes)
         if batch.changes:
             settings.check_identity([name for name, _, _ in batch.changes[0].item])
         return batch, plan(coalesce(batch.changes), settings)

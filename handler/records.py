@@ -4,7 +4,8 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Recor
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -65,7 +66,8 @@ class Batch(Struct, frozen=True):
         changes: the records that can be read, in order of their sequence numbers.
         rejections: those that can not.
         identifiers: sequence number to the text that the stream gave it, one for each record.
-        oldest: when the oldest record was written, in seconds since the epoch; None where no record says so.
+        oldest: when the oldest record was written, in seconds since the epoch; None where no record says so. Only a
+            metric needs it, so a record without it, or with something else in its place, is not rejected.
     """
 
     changes: tuple[Change, ...]
@@ -82,7 +84,6 @@ class _StreamRecord(_Keyed, rename="pascal"):
     new_image: dict[str, dict[str, Any]] | None = None
     old_image: dict[str, dict[str, Any]] | None = None
     stream_view_type: str | None = None
-    approximate_creation_date_time: float | None = None
 
 
 class _Record(Struct, rename="camel"):
@@ -108,11 +109,20 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Core
 """
 
 
-def decode(event: Any) -> Batch:
+LATEST_TIME = 1e11
+"""The first time in seconds that is none: such numbers are milliseconds, or what no clock shows."""
+
+
+_FOREIGN = "the record's Keys are not the primary key of the table, whose stream should hold no such record"
+
+
+def decode(event: Any, key_attributes: Collection[str] | None = None) -> Batch:
     """Read a batch, record by record.
 
     Args:
         event: what Lambda passes for a DynamoDB stream.
+        key_attributes: the names of the table's primary key; None where they are not known, and most of the records
+            say which they are.
 
     Raises:
         EventError: it has no records, or one of them has no sequence number to report it by. Whatever else is wrong
@@ -131,10 +141,17 @@ def decode(event: Any) -> Batch:
             changes.append(_change(record, sequence_number))
         except (msgspec.ValidationError, AttributeValueError, RecordError) as error:
             rejections.append(Rejection(sequence_number, str(error), _hash_of(raw)))
-        # Of one that can not be read too: while it is retried, it holds up its shard.
+        # Unreadable records count too, because they block their shard while they are retried.
         at = raw["dynamodb"].get("ApproximateCreationDateTime")
-        if type(at) in (int, float):
+        if type(at) in (int, float) and 0 <= at < LATEST_TIME:
             written.append(at)
+    names = [tuple(name for name, _, _ in change.item) for change in changes]
+    known = tuple(sorted(key_attributes)) if key_attributes is not None else _most(names)
+    foreign = [change for change, found in zip(changes, names, strict=True) if found != known]
+    if foreign:
+        changes = [change for change, found in zip(changes, names, strict=True) if found == known]
+        rejections += [Rejection(each.sequence_number, _FOREIGN, item_hash(each.item)) for each in foreign]
+        rejections.sort(key=lambda each: each.sequence_number)
     identifiers = {sequence_number: raw["dynamodb"]["SequenceNumber"] for sequence_number, raw in numbered}
     return Batch(tuple(changes), tuple(rejections), identifiers, min(written, default=None))
 
@@ -142,6 +159,12 @@ def decode(event: Any) -> Batch:
 def item_hash(item: ItemKey) -> str:
     """Name an item in the log without its key. Who can guess a key can find it again by trying."""
     return hashlib.sha256(msgspec.json.encode(item)).hexdigest()[:16]
+
+
+def _most(names: Collection[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the key attributes that most records have; of two that equally many have, the first."""
+    counted = Counter(names).most_common(1)
+    return counted[0][0] if counted else ()
 
 
 def _sequence_number(record: Any) -> int:
@@ -178,7 +201,8 @@ def _change(record: _Record, sequence_number: int) -> Change:
     expected = _IMAGES.get(record.event_name)
     if expected is None:
         raise RecordError(f"the record's eventName is none of {', '.join(_IMAGES)}")
-    images = {"OldImage": stream.old_image, "NewImage": stream.new_image}
+    # Some event types write an image that is absent as an empty one. An item always has its key, so no item is meant.
+    images = {"OldImage": stream.old_image or None, "NewImage": stream.new_image or None}
     for name, image in images.items():
         if (image is not None) != (name in expected):
             raise RecordError(f"{record.event_name} record {'without' if image is None else 'with'} {name}: {_FIX}")
@@ -188,7 +212,7 @@ def _change(record: _Record, sequence_number: int) -> Change:
             check(image)
             if not stream.keys.items() <= image.items():
                 raise RecordError("the record's Keys are not those of its image")
-    return Change(item, sequence_number, stream.old_image, stream.new_image)
+    return Change(item, sequence_number, images["OldImage"], images["NewImage"])
 
 
 def _item(keys: Image) -> ItemKey:

@@ -172,6 +172,27 @@ def test_views_that_do_not_fit_the_tables_key_stop_the_first_batch(stream: Strea
     assert cache.keys() == []
 
 
+@pytest.mark.parametrize("table", [{"name": "orders"}, {"name": "orders", "key_attributes": ["pk", "sk"]}])
+def test_a_record_of_another_table_first_in_a_batch_stops_nothing(stream: Stream, table: dict[str, Any]) -> None:
+    foreign = stream.records[0]["dynamodb"]
+    foreign["Keys"] = {"pk": {"S": "order-1"}, "expires": {"N": "1"}}
+    foreign["NewImage"]["expires"] = {"N": "1"}
+    cache = EngineCache()
+    outcome = handled(stream, cache, {"mine": {"kind": "item", "key": "{pk}#{sk}"}}, table=table)
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}
+    assert cache.keys() == [f"order-{number}#metadata" for number in range(2, 6)]
+    assert outcome.metrics["RejectedRecords"] == 1
+
+
+def test_a_batch_of_nothing_but_another_tables_records_is_known_by_the_settings_key() -> None:
+    other = Stream("id")
+    other.put({"id": "a", "pk": "order-1", "sk": "metadata"})
+    cache = EngineCache()
+    outcome = handled(other, cache, table={"name": "orders", "key_attributes": ["pk", "sk"]})
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(other.records[0])}]}
+    assert cache.keys() == []
+
+
 def test_a_clock_behind_the_streams_gives_no_negative_delay() -> None:
     stream = Stream()
     for number in range(20):

@@ -120,7 +120,7 @@ POISONS: dict[str, Callable[[Record], None]] = {
     "keys alone": field("StreamViewType", "KEYS_ONLY"),
     "an unknown view type": field("StreamViewType", "secret"),
     "an unknown event": lambda record: record.update(eventName="secret"),
-    "a time that is none": field("ApproximateCreationDateTime", "secret"),
+    "an image that is empty": field("NewImage", {}),
     "no keys": field("Keys", {}),
     "keys that are none": field("Keys", "secret"),
     "a key that is a list": field("Keys", {"pk": {"L": [{"S": "secret"}]}}),

@@ -1,3 +1,4 @@
+import math
 import re
 from typing import Any
 
@@ -103,9 +104,73 @@ def test_a_record_that_can_not_be_read_tells_when_it_was_written_too(stream: Str
     first["eventName"] = "RENAME"
     decoded = decode(batch([first]))
     assert (len(decoded.rejections), decoded.oldest) == (1, 1_700_000_100.0)
-    for wrong in ("yesterday", True, None):
-        first["dynamodb"]["ApproximateCreationDateTime"] = wrong
-        assert decode(batch([first])).oldest is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["yesterday", "2026-01-01T00:00:00Z", True, None, [1], {}, math.nan, math.inf, -math.inf, -1, 1e12, 10**400],
+)
+def test_what_only_a_metric_needs_is_no_reason_to_reject_a_record(stream: Stream, wrong: Any) -> None:
+    for record in stream.records:
+        record["dynamodb"]["ApproximateCreationDateTime"] = wrong
+    decoded = decode(stream.event())
+    assert (len(decoded.changes), decoded.rejections, decoded.oldest) == (4, (), None)
+    stream.records[2]["dynamodb"]["ApproximateCreationDateTime"] = 1_700_000_000
+    assert decode(stream.event()).oldest == 1_700_000_000
+
+
+@pytest.mark.parametrize(("position", "name"), [(0, "OldImage"), (3, "NewImage")])
+def test_an_empty_image_is_an_absent_one(stream: Stream, position: int, name: str) -> None:
+    expected = decode(stream.event())
+    stream.records[position]["dynamodb"][name] = {}
+    assert decode(stream.event()) == expected
+
+
+FOREIGN = "the record's Keys are not the primary key of the table, whose stream should hold no such record"
+
+
+@pytest.mark.parametrize("known", [None, ("pk", "sk"), ("sk", "pk")])
+@pytest.mark.parametrize("position", [0, 2, 3])
+@pytest.mark.parametrize("keys", [("pk",), ("pk", "sk", "expires"), ("pk", "expires"), ("expires",)])
+def test_a_record_with_other_key_attributes_than_the_tables_is_rejected_alone(
+    stream: Stream, keys: tuple[str, ...], position: int, known: tuple[str, ...] | None
+) -> None:
+    attributes = {"pk": {"S": "x"}, "sk": {"S": "m"}, "expires": {"N": "1"}}
+    foreign = stream.records[position]["dynamodb"]
+    foreign["Keys"] = {name: attributes[name] for name in keys}
+    for image in ("OldImage", "NewImage"):
+        if image in foreign:
+            foreign[image] = attributes
+    decoded = decode(stream.event(), known)
+    assert len(decoded.changes) == 3
+    (rejection,) = decoded.rejections
+    assert decoded.identifiers[rejection.sequence_number] == foreign["SequenceNumber"]
+    assert rejection.reason == FOREIGN
+    assert rejection.item_hash == item_hash(
+        tuple((name, *next(iter(attributes[name].items()))) for name in sorted(keys))
+    )
+
+
+def test_where_the_tables_key_is_not_known_the_first_of_equally_many_records_says_what_it_is() -> None:
+    stream = Stream()
+    stream.put({"pk": "a", "sk": "m"})
+    other = Stream("id")
+    other.records, other.items = stream.records, {}
+    other.put({"id": "b"})
+    decoded = decode(stream.event())
+    assert [change.item[0][0] for change in decoded.changes] == ["pk"]
+    assert [rejection.reason for rejection in decoded.rejections] == [FOREIGN]
+    assert [change.item[0][0] for change in decode(stream.event(), ["id"]).changes] == ["id"]
+
+
+def test_rejections_of_all_kinds_are_in_the_order_of_their_records(stream: Stream) -> None:
+    for position, name in ((0, "pk"), (2, "eventName"), (3, "sk")):
+        record = stream.records[position]
+        record["eventName"] = "RENAME" if name == "eventName" else record["eventName"]
+        record["dynamodb"]["Keys"] = {"pk": {"S": "a"}} if name != "eventName" else record["dynamodb"]["Keys"]
+    rejections = decode(stream.event(), ["pk", "sk"]).rejections
+    assert [each.sequence_number for each in rejections] == sorted(each.sequence_number for each in rejections)
+    assert len(rejections) == 3
 
 
 FIX = "the table's stream_view_type must be NEW_AND_OLD_IMAGES"
@@ -120,8 +185,10 @@ OTHER_KEYS = "the record's Keys are not those of its image"
         (2, {"OldImage": None}, f"MODIFY record without OldImage: {FIX}"),
         (2, {"NewImage": None}, f"MODIFY record without NewImage: {FIX}"),
         (3, {"OldImage": None}, f"REMOVE record without OldImage: {FIX}"),
-        (0, {"OldImage": {}}, f"INSERT record with OldImage: {FIX}"),
-        (3, {"NewImage": {}}, f"REMOVE record with NewImage: {FIX}"),
+        (2, {"OldImage": {}}, f"MODIFY record without OldImage: {FIX}"),
+        (0, {"NewImage": {}}, f"INSERT record without NewImage: {FIX}"),
+        (0, {"OldImage": {"pk": {"S": "a"}}}, f"INSERT record with OldImage: {FIX}"),
+        (3, {"NewImage": {"pk": {"S": "a"}}}, f"REMOVE record with NewImage: {FIX}"),
         (2, {"StreamViewType": "secret"}, f"unknown is the record's StreamViewType: {FIX}"),
         (2, {"StreamViewType": "secret\ud800"}, f"unknown is the record's StreamViewType: {FIX}"),
         (2, {"StreamViewType": ["secret"]}, ".*StreamViewType.*"),
@@ -142,7 +209,6 @@ OTHER_KEYS = "the record's Keys are not those of its image"
         (2, {"NewImage": "secret"}, ".*NewImage.*"),
         (2, {"NewImage": {"secret": "secret"}}, ".*NewImage.*"),
         (2, {"NewImage": {"secret\ud800": {"S": "secret"}}}, ".*not Unicode text"),
-        (2, {"ApproximateCreationDateTime": "secret"}, ".*ApproximateCreationDateTime.*"),
         (2, {"secret\ud800": None}, "the record has a field whose name is not Unicode text"),
     ],
 )
