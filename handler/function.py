@@ -37,7 +37,9 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     Returns:
         Lambda's partial batch response: the record to retry from, or none.
     """
-    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - REPORT_SECONDS
+    # The context goes by the wall clock, which may be behind after the environment was frozen.
+    left = min(context.get_remaining_time_in_millis() / 1000, settings.timeout_seconds)
+    deadline = time.monotonic() + left - REPORT_SECONDS
     outcome = run_out(runner, process(event, settings, cache, table, memory, clock=time.monotonic, deadline=deadline))
     log = logger.error if outcome.log["failed"] else logger.info
     log("batch", extra=dict(outcome.log))

@@ -83,11 +83,13 @@ def invoke(
     endpoint: str,
     *invocations: tuple[Any, int],
     cache_name: str = "pizza",
+    timeout_seconds: int = 60,
 ) -> subprocess.CompletedProcess[str]:
     settings = {
         "table": {"name": "orders"},
         "momento": {"cache_name": cache_name, "secret_arn": secret_arn, "endpoint": endpoint},
         "views": {name: VIEWS[name] for name in ("order", "admin_order")},
+        "timeout_seconds": timeout_seconds,
     }
     document = base64.b64encode(gzip.compress(msgspec.json.encode(settings))).decode()
     return subprocess.run(
@@ -149,6 +151,15 @@ def test_the_time_left_is_taken_from_the_invocation(
     environment: dict[str, str], secret_arn: str, momento: MomentoServer, stream: Stream
 ) -> None:
     ran = invoke(environment, secret_arn, momento.endpoint, (stream.event(), 1_500))
+    assert answers(ran) == [{"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}]
+    assert momento.counters["SetBatch"].requests == 0
+
+
+def test_the_time_left_is_never_more_than_the_timeout(
+    environment: dict[str, str], secret_arn: str, momento: MomentoServer, stream: Stream
+) -> None:
+    """The wall clock of an environment that was frozen may be behind."""
+    ran = invoke(environment, secret_arn, momento.endpoint, (stream.event(), 600_000), timeout_seconds=1)
     assert answers(ran) == [{"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}]
     assert momento.counters["SetBatch"].requests == 0
 
