@@ -101,6 +101,14 @@ def test_an_item_that_the_index_does_not_hold_has_no_place_and_is_no_poison(wron
         assert (table.queries, cache.requests) == ([], [])
 
 
+@pytest.mark.parametrize("types", [{}, TYPES])
+def test_an_item_that_lacks_a_key_has_no_place_and_is_no_poison(types: Any) -> None:
+    cache, table = EngineCache(), MemoryTable()
+    outcome = handled(record("a", None, {"group": GOOD["group"]}), cache=cache, table=table, types=types)
+    assert outcome.response == {"batchItemFailures": []}
+    assert (table.queries, cache.requests) == ([], [])
+
+
 @OVER_A_TABLE
 def test_a_rebuilt_list_is_the_streams_though_the_query_finds_more(wrong: Value, types: Any) -> None:
     strange = GOOD | wrong
@@ -164,9 +172,11 @@ def test_where_the_indexs_key_is_not_known_what_is_asked_for_is_a_key_at_least()
         )
         assert outcome.response == {"batchItemFailures": []}
         assert table.queries == []
-    cache = EngineCache()
-    handled(record("a", None, {"group": {"S": "g" * 2_048}}), cache=cache, view=VIEW | {"rebuild_from": source})
-    assert len(cache.keys()) == 1
+    either = source | {"key_condition": {"at": "1", "group": "{group}"}}
+    for known in (source, either):
+        cache, long = EngineCache(), {"group": {"S": "g" * 2_048}, "at": {"S": "1"}}
+        handled(record("a", None, long), cache=cache, view=VIEW | {"rebuild_from": known})
+        assert len(cache.keys()) == 1
 
 
 def test_a_table_itself_holds_all_its_items() -> None:
