@@ -111,10 +111,7 @@ class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
     def condition(self, image: Image) -> dict[str, AttributeValue | None]:
         """Return the value that each attribute of the key condition must have; None: the item has no such value."""
         return {
-            attribute: {"N": template.literals[0]}
-            if not template.names and self.attribute_types.get(attribute) == "N"
-            else template.value_of(image)
-            for attribute, template in self.key_condition.items()
+            attribute: self._value(attribute, template, image) for attribute, template in self.key_condition.items()
         }
 
     def finds(self, image: Image) -> bool:
@@ -125,43 +122,48 @@ class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             AttributeValueError: a key's value is not one that DynamoDB writes.
         """
-        return self._holds(image) and all(
-            _equal(image.get(attribute), value) for attribute, value in self.condition(image).items()
-        )
-
-    def _holds(self, image: Image) -> bool:
-        """Return whether the index holds an item: whether each of its key attributes has a value that a key can have.
-
-        An index may be added to a table whose items have its key with another type, NULL, empty or too long. DynamoDB
-        leaves these out of the index, and refuses to query for such a value.
-        """
-        if self.index_key_attributes is None:
-            # Which of these is the hash key is not known. No key is longer.
-            return all(self._is_key(image, name, MAXIMUM_HASH_KEY_BYTES) for name in self.key_condition)
-        return all(
-            self._is_key(image, name, MAXIMUM_RANGE_KEY_BYTES if position else MAXIMUM_HASH_KEY_BYTES)
-            for position, name in enumerate(self.index_key_attributes)
-        )
-
-    def _is_key(self, image: Image, name: str, longest: int) -> bool:
-        value = image.get(name)
-        if value is None:
-            return False
-        kind, content = unpack(value)
-        if kind != self.attribute_types.get(name, kind):
-            return False
-        match kind:
-            case "S":
-                # Half a surrogate pair, which no bytes stand for, is rejected where it is shown.
-                size = len(content if content.isascii() else content.encode(errors="surrogatepass"))
-            case "N":
-                return True
-            case "B":
-                # Base64 has four characters for three bytes, but boto3 gives the bytes.
-                size = len(content) if isinstance(content, bytes) else len(content.rstrip("=")) * 3 // 4
-            case _:
+        # Loops, because this is asked of each image for each list.
+        longest = MAXIMUM_HASH_KEY_BYTES
+        for name in self.key_condition if self.index_key_attributes is None else self.index_key_attributes:
+            value = image.get(name)
+            if value is None or not _is_key(value, self.attribute_types.get(name), longest):
                 return False
-        return 0 < size <= longest
+            # Which attribute of the key condition is the hash key is not known. No key is longer.
+            if self.index_key_attributes is not None:
+                longest = MAXIMUM_RANGE_KEY_BYTES
+        for attribute, template in self.key_condition.items():
+            value, asked = image.get(attribute), self._value(attribute, template, image)
+            if value != asked and not _are_equal_numbers(value, asked):
+                return False
+        return True
+
+    def _value(self, attribute: str, template: Template, image: Image) -> AttributeValue | None:
+        if not template.names and self.attribute_types.get(attribute) == "N":
+            return {"N": template.literals[0]}
+        return template.value_of(image)
+
+
+def _is_key(value: AttributeValue, expected: KeyType | None, longest: int) -> bool:
+    """Return whether a key of an index can have a value, as far as its type is known.
+
+    An index may be added to a table whose items have its key with another type, NULL, empty or too long. DynamoDB
+    leaves these out of the index, and refuses to query for such a value.
+    """
+    kind, content = unpack(value)
+    if expected is not None and kind != expected:
+        return False
+    match kind:
+        case "S":
+            # Half a surrogate pair, which no bytes stand for, is rejected where it is shown.
+            size = len(content if content.isascii() else content.encode(errors="surrogatepass"))
+        case "N":
+            return True
+        case "B":
+            # Base64 has four characters for three bytes, but boto3 gives the bytes.
+            size = len(content) if isinstance(content, bytes) else len(content.rstrip("=")) * 3 // 4
+        case _:
+            return False
+    return 0 < size <= longest
 
 
 _NUMBER = re.compile(r"0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9])")
@@ -197,10 +199,8 @@ def _check_condition(attribute: str, template: Template, kind: KeyType | None) -
         )
 
 
-def _equal(one: AttributeValue | None, other: AttributeValue | None) -> bool:
-    """Return whether a query takes two values for the same: numbers by value, whatever their digits."""
-    if one == other:
-        return True
+def _are_equal_numbers(one: AttributeValue | None, other: AttributeValue | None) -> bool:
+    """Return whether two values are the same number, though written with other digits: a query compares by value."""
     match one, other:
         case {"N": str(digits)}, {"N": str(others)}:
             return Decimal(number(digits)) == Decimal(number(others))
