@@ -1,6 +1,7 @@
 """Report: what came of a batch, as Lambda's partial batch response, a log line and metrics."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -10,11 +11,19 @@ from handler.cache import Applied
 from handler.records import Batch, Rejection, item_hash
 
 LOGGED_FAILURES = 10
-"""How many operations that failed the log line names: the first, for the rest tends to be the same."""
+"""How many operations that failed the log line names: the first, because the rest tends to be the same."""
 
 LOGGED_REJECTIONS = 500
-"""How many rejections it names, for each is an item that someone has to mend: well within CloudWatch's 256 KB a line.
+"""How many rejections it names: more, because each is an item that someone has to fix."""
 
+LOGGED_CHARACTERS = 500
+"""How much of a name or a reason it shows."""
+
+LOGGED_BYTES = 200_000
+"""How long all that it names may be, as JSON in ASCII, which is never shorter than UTF-8.
+
+CloudWatch cuts a line at 262,144 bytes, 26 of them its own: what is cut is no JSON, and no query finds it. The rest is
+left to the fields that Powertools adds.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 """
 
@@ -61,15 +70,8 @@ def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now:
     logged = sorted((*rejected[:LOGGED_REJECTIONS], *failed[:LOGGED_FAILURES]), key=_ORDER)
     lowest = batch.identifiers[logged[0].sequence_number] if logged else None
     delay = None if batch.oldest is None else max(0.0, now - batch.oldest)
-    named = [
-        {
-            "sequence_number": batch.identifiers[each.sequence_number],
-            **({} if each.view is None else {"view": each.view}),
-            **({} if each.item_hash is None else {"item": each.item_hash}),
-            "reason": each.reason,
-        }
-        for each in logged
-    ]
+    named = _named(logged, batch.identifiers)
+    omitted = len(rejected) + len(failed) - len(named)
     counts = applied.counts
     return Outcome(
         response={"batchItemFailures": [] if lowest is None else [{"itemIdentifier": lowest}]},
@@ -78,7 +80,8 @@ def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now:
             "operations": dict(counts),
             "propagation_delay_seconds": delay,
             "failed": len(rejected) + len(failed),
-            **({} if lowest is None else {"retry_from": lowest, "failures": named}),
+            **({} if lowest is None else {"retry_from": _cut(lowest), "failures": named}),
+            **({"failures_omitted": omitted} if omitted else {}),
         },
         metrics={
             "Records": len(batch.identifiers),
@@ -91,3 +94,25 @@ def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now:
             **({} if delay is None else {"PropagationDelay": delay}),
         },
     )
+
+
+def _named(failures: Iterable[Rejection], identifiers: Mapping[int, str]) -> list[Mapping[str, str]]:
+    """Return what the log line says of failures: of the first, as many as fit."""
+    named: list[Mapping[str, str]] = []
+    left = LOGGED_BYTES
+    for each in failures:
+        failure = {
+            "sequence_number": _cut(identifiers[each.sequence_number]),
+            **({} if each.view is None else {"view": _cut(each.view)}),
+            **({} if each.item_hash is None else {"item": each.item_hash}),
+            "reason": _cut(each.reason),
+        }
+        left -= len(json.dumps(failure)) + len(", ")
+        if left < 0:
+            break
+        named.append(failure)
+    return named
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LOGGED_CHARACTERS else f"{text[: LOGGED_CHARACTERS - 1]}…"

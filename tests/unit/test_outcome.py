@@ -1,8 +1,14 @@
+import io
+import json
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+from aws_lambda_powertools import Logger
+
 from handler.cache import Applied, Failure
-from handler.outcome import LOGGED_FAILURES, LOGGED_REJECTIONS, Outcome, report
+from handler.outcome import LOGGED_CHARACTERS, LOGGED_FAILURES, LOGGED_REJECTIONS, Outcome, report
 from handler.records import Batch, Rejection, decode, item_hash
 from handler.views import DeleteEntry
 from tests.stream import Stream
@@ -127,6 +133,61 @@ def test_every_rejection_is_named_beside_the_first_operations_that_failed() -> N
     first = [batch.identifiers[number] for number in numbers[:LOGGED_REJECTIONS]]
     assert [each["sequence_number"] for each in more.log["failures"]] == first
     assert more.response == {"batchItemFailures": [{"itemIdentifier": first[0]}]}
+
+
+def line(outcome: Outcome) -> bytes:
+    """The batch's log line, as the function writes it."""
+    stream = io.StringIO()
+    # A service of its own, because Powertools writes all lines of one service to the first stream that it was given.
+    Logger(service=uuid.uuid4().hex * 6, stream=stream).error("batch", extra=dict(outcome.log))
+    return stream.getvalue().encode()
+
+
+@pytest.mark.parametrize(
+    ("view", "reason"),
+    [
+        ("v" * 115, "wrong"),
+        ("v" * 5_000, "r" * 5_000),
+        ("\N{PILE OF POO}" * 5_000, "\x00" * 5_000),
+        ("ä" * 400, '"' * 400),
+    ],
+)
+def test_a_log_line_is_never_longer_than_cloudwatch_keeps_and_says_what_it_leaves_out(view: str, reason: str) -> None:
+    batch = of(1_000)
+    numbers = sorted(batch.identifiers)
+    outcome = told(batch, [Rejection(number, reason, "0" * 16, view) for number in numbers])
+    written = line(outcome)
+    assert len(written) < 262_144 - 26 - 10_000
+    failures = json.loads(written)["failures"]
+    assert [each["sequence_number"] for each in failures] == [
+        batch.identifiers[number] for number in numbers[: len(failures)]
+    ]
+    assert 0 < len(failures) <= LOGGED_REJECTIONS
+    assert outcome.log["failures_omitted"] == outcome.log["failed"] - len(failures) == 1_000 - len(failures)
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": batch.identifiers[numbers[0]]}]}
+    assert {len(each[name]) for each in failures for name in ("view", "reason")} <= {
+        min(len(text), LOGGED_CHARACTERS) for text in (view, reason)
+    }
+
+
+def test_a_number_of_any_length_is_cut_in_the_log_and_whole_in_the_response() -> None:
+    stream = Stream()
+    stream.put({"pk": "a", "sk": "m"})
+    identifier = "0" * 3_000 + "1"
+    stream.records[0]["dynamodb"]["SequenceNumber"] = identifier
+    batch = decode(stream.event())
+    outcome = told(batch, [Rejection(1, "wrong")])
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": identifier}]}
+    assert outcome.log["retry_from"] == outcome.log["failures"][0]["sequence_number"]
+    assert outcome.log["retry_from"] == "0" * (LOGGED_CHARACTERS - 1) + "…"
+
+
+def test_where_all_failures_are_named_none_is_said_to_be_left_out() -> None:
+    batch = of(2)
+    log = told(batch, [Rejection(batch.changes[0].sequence_number, "r" * LOGGED_CHARACTERS)], failed(batch, 1)).log
+    assert len(log["failures"]) == log["failed"] == 2
+    assert log["failures"][0]["reason"] == "r" * LOGGED_CHARACTERS
+    assert "failures_omitted" not in log
 
 
 def test_the_delay_is_the_oldest_records_and_absent_where_none_says_when_it_was_written() -> None:
