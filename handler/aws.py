@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.attributes import AttributeValue
-from handler.cache import CONCURRENCY, CacheError, Page
+from handler.cache import CONCURRENCY, CacheError, NotAKeyError, Page
 from handler.settings import Momento, RebuildFrom, Table
 
 CONNECT_TIMEOUT_SECONDS = 1
@@ -124,6 +124,8 @@ class DynamoTable:
             )
         except ClientError as error:
             # The code, not the message: that may quote the item's values.
+            if "does not match schema type" in error.response["Error"]["Message"]:
+                raise NotAKeyError("rebuild_from: a value is not of its key's type") from None
             raise CacheError(f"rebuild_from: the query failed: {error.response['Error']['Code']}") from error
         except TimeoutError:
             raise CacheError(

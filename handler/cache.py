@@ -70,6 +70,10 @@ class KeyRefusedError(CacheError):
     """Momento does not accept this API key for this cache: another key may do."""
 
 
+class NotAKeyError(CacheError):
+    """The query asks for a value that the index's key cannot have: the index holds no such item."""
+
+
 class OutOfTimeError(Exception):
     """The time left could not finish the next request."""
 
@@ -287,7 +291,12 @@ class TableReader(Protocol):
         condition: Mapping[str, AttributeValue],
         after: Mapping[str, AttributeValue] | None,
     ) -> Page:
-        """Read one page of an index or the table. Raises CacheError where DynamoDB answers with an error."""
+        """Read one page of an index or the table.
+
+        Raises:
+            NotAKeyError: a value is not of its key's type.
+            CacheError: DynamoDB answers with another error.
+        """
 
 
 class Failure(Struct, frozen=True):
@@ -308,8 +317,8 @@ class Applied(Struct, frozen=True):
     Attributes:
         failures: the operations that were not finished; all others were.
         counts: how often each of these happened: set, delete, left_alone, list_update, list_read, list_absent,
-            list_rebuild, list_foreign, list_redefined, list_cut, list_conflict, row_rejected, too_big, retry,
-            key_renewal, out_of_time.
+            list_rebuild, list_foreign, list_redefined, list_cut, list_conflict, row_rejected, not_a_key, too_big,
+            retry, key_renewal, out_of_time.
             A list's conflict has all of its steps done again.
     """
 
@@ -485,8 +494,12 @@ class _Run:
                 await self._ask(lambda: self._cache.delete(key))
                 self.counts["delete"] += 1
             case UpdateList():
-                while not await self._update(operation):
-                    pass
+                try:
+                    while not await self._update(operation):
+                        pass
+                except NotAKeyError:
+                    # There is no such list, and with the key's type in the settings there would be no operation.
+                    self.counts["not_a_key"] += 1
 
     async def _is_own(self, delete: DeleteEntry) -> bool:
         """Return whether the entry is there and the leaving item's own.

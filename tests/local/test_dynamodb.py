@@ -1,5 +1,6 @@
 """DynamoDB Local: what of DynamoDB the tests rely on, that it keeps to itself, and how it gets onto a machine."""
 
+import asyncio
 import json
 import os
 import re
@@ -12,6 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from handler.attributes import Template
+from handler.aws import DynamoTable
+from handler.cache import CacheError, NotAKeyError
+from handler.settings import RebuildFrom, Table
 from local.dynamodb import DynamoDBLocal, install
 from local.dynamodb.installation import LOCK
 from local.server import ServerError
@@ -99,6 +104,20 @@ def test_an_index_is_queried(dynamodb: DynamoDBLocal) -> None:
         ExpressionAttributeValues={":t": "order"},
     )
     assert answer["Items"] == [{"pk": "a", "type": "order"}]
+
+
+def test_a_value_that_is_not_of_its_keys_type_is_what_the_handler_takes_it_for(
+    dynamodb: DynamoDBLocal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_table(dynamodb, "typed")
+    account = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in {**account, **dynamodb.environment}.items():
+        monkeypatch.setenv(name, value)
+    source = RebuildFrom(key_condition={"pk": Template("{pk}")})
+    with pytest.raises(NotAKeyError):
+        asyncio.run(DynamoTable(Table(name="typed")).query(source, {"pk": {"N": "5"}}, None))
+    with pytest.raises(CacheError, match="rebuild_from: the query failed: ResourceNotFoundException"):
+        asyncio.run(DynamoTable(Table(name="none")).query(source, {"pk": {"S": "5"}}, None))
 
 
 def test_nothing_listens_but_on_127_0_0_1(dynamodb: DynamoDBLocal) -> None:

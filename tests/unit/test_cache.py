@@ -16,7 +16,9 @@ from handler.cache import (
     Entry,
     KeyRefusedError,
     Memory,
+    NotAKeyError,
     Pace,
+    Page,
     RefusedError,
     Stored,
     TransientError,
@@ -999,6 +1001,19 @@ def test_a_list_of_another_definition_is_cleared_where_it_cannot_be_rebuilt(cach
     assert not applied.failures
     cache.clock.now += 5
     assert cache.get("all-orders") is None
+
+
+def test_an_item_whose_index_key_has_another_type_is_acknowledged_without_a_list(cache: EngineCache) -> None:
+    class Strict(MemoryTable):
+        async def query(self, *_: Any) -> Page:
+            raise NotAKeyError("the key is a number")
+
+    stream = Stream()
+    stream.put(order(1))
+    applied = run(operations(stream, {"all": VIEWS["all_orders"]}), cache, Strict())
+    assert not applied.failures
+    assert applied.counts["not_a_key"] == 1
+    assert cache.keys() == []
 
 
 def test_a_list_that_a_reader_filled_gets_its_definition_with_the_next_write(cache: EngineCache) -> None:
