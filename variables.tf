@@ -453,8 +453,9 @@ variable "views" {
   description = <<-EOT
     The cached entries to keep: view name to definition. A view of kind `item` caches one JSON object an item; one of
     kind `list` caches one JSON array of many items. Templates hold attribute paths in braces: `{pk}`, `{address.city}`,
-    `{tags[0]}`. None may show, or be named by, the attribute `_cache_refresh`: a change of it has the item's entries
-    written anew, see `skip_unchanged`.
+    `{tags[0]}`. Where an item has an attribute of just that name, `address.city` or `tags[0]`, the path is that
+    attribute. A `where` matches in either place, and knows no positions in lists. None may show, or be named by, the
+    attribute `_cache_refresh`: a change of it has the item's entries written anew, see `skip_unchanged`.
 
     - `kind`: `item` or `list`.
     - `key`: the cache key, as a template over the item's attributes, such as `ADMIN-{pk}`. An item that lacks one of
@@ -471,7 +472,8 @@ variable "views" {
 
     For lists only:
 
-    - `member`: names a row, as a template over the row's own fields, such as `{id}`. Required.
+    - `member`: names a row, as a template over the row's own fields, such as `{id}`. Required. Without `fields`, neither
+      it nor `order_by` can name an attribute with a dot or bracket in its name.
     - `order_by`: the field that rows are sorted by. Default: none: rows are in the order of `member`. Binary sorts by its
       bytes where the field is a key attribute, of the table or an index; elsewhere a record with binary there is rejected.
     - `descending`: whether the greatest row comes first. Default: true, the newest first where `order_by` is a time.

@@ -44,39 +44,46 @@ class AttributeValueError(ValueError):
 
 
 _ENCODER = msgspec.json.Encoder()
-_STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]{}]+)|\[(\d+)\]")
+_STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]{}]+)|\[([0-9]+)\]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?([eE][+-]?[0-9]+)?")
-
-
-PathKey = str | tuple[str | int, ...]
-"""What a value within an item is kept under."""
 
 
 class Path:
     """Where a value is within an item, such as `status`, `address.city` or `tags[0]`.
 
+    A name may hold dots and brackets itself: `user.id` is also the attribute of that name. Of all names that a map may
+    have there, the longest comes first, then the next where that leads to nothing.
+
     Attributes:
+        text: the path as it is written, which is the attribute's name where the item has one of that name.
         steps: names in maps and positions in lists, from the attribute on.
-        key: the same for the same steps: where there is but one, the attribute's name.
 
     Raises:
         ValueError: the text is not a path.
     """
 
-    __slots__ = ("_attribute", "_within", "key", "steps")
+    __slots__ = ("_names", "steps", "text")
 
     def __init__(self, text: str) -> None:
         steps: list[str | int] = []
+        begins: list[int] = []
+        ends: list[int] = []
         position = 0
         while match := _STEP.match(text, position):
             name, index = match.groups()
             steps.append(name if index is None else int(index))
             position = match.end()
+            begins.append(match.start(1))
+            ends.append(position)
         if not steps or position != len(text) or isinstance(steps[0], int):
             raise ValueError(f'"{text}" is not an attribute path: write it like "status", "address.city" or "tags[0]"')
+        self.text = text
         self.steps = tuple(steps)
-        self._attribute, self._within = steps[0], self.steps[1:]
-        self.key: PathKey = self.steps if self._within else self._attribute
+        # For each step, the names that may begin there, longest first, each with the step that follows it.
+        self._names = [
+            [(text[begin : ends[last]], last + 1) for last in reversed(range(first, len(ends)))]
+            for first, begin in enumerate(begins)
+        ]
 
     def lookup(self, image: Image) -> AttributeValue | None:
         """Find the value, None where the item has none.
@@ -84,20 +91,27 @@ class Path:
         Raises:
             AttributeValueError: a value on the way is not one that DynamoDB writes.
         """
-        found = image.get(self._attribute)
-        if found is None or not self._within:
-            return found
-        for step in self._within:
-            kind, content = unpack(found)
-            if isinstance(step, str):
-                if kind != "M" or step not in content:
-                    return None
-            elif kind != "L" or step >= len(content):
-                return None
-            found = content[step]
-            # Not for its content: a null here is no attribute value, and must not be taken for an absent one.
-            unpack(found)
-        return found
+        if len(self.steps) == 1:
+            return image.get(self.text)
+        return self._find_in_map(image, 0)
+
+    def _find_in_map(self, content: Image, step: int) -> AttributeValue | None:
+        for name, following in self._names[step]:
+            if name in content:
+                found = self._find(content[name], following)
+                if found is not None:
+                    return found
+        return None
+
+    def _find(self, value: AttributeValue, step: int) -> AttributeValue | None:
+        # Also where the path ends: a null here is no attribute value, and must not be taken for an absent one.
+        kind, content = unpack(value)
+        if step == len(self.steps):
+            return value
+        at = self.steps[step]
+        if isinstance(at, str):
+            return self._find_in_map(content, step) if kind == "M" else None
+        return self._find(content[at], step + 1) if kind == "L" and at < len(content) else None
 
 
 class Template:

@@ -361,7 +361,10 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
         if self.fields is None and name == REFRESH:
             raise ValueError(f"`{attribute}` names {REFRESH}, which is reserved: no row has it")
         if self.fields is None and len(Path(name).steps) > 1:
-            raise ValueError(f'`{attribute}` names "{name}", which is within a field: show it by `fields` of its own')
+            raise ValueError(
+                f'`{attribute}` names "{name}", which is within a field, or has a dot or bracket in its name: '
+                f'show it by `fields` of its own, such as {{"id": "{name}"}}, and name that'
+            )
 
     def source(self, field: str) -> Path:
         """Where the value of a row's field is within the item."""
@@ -369,7 +372,7 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
 
     def identity(self) -> Collection[str]:
         """The attributes that tell the view's rows apart."""
-        return [str(path.steps[0]) for path in map(self.source, self.member.names) if len(path.steps) == 1]
+        return [path.text for path in map(self.source, self.member.names)]
 
 
 View = ItemView | ListView

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from handler.attributes import AttributeValue, AttributeValueError, Image, PathKey, encode
+from handler.attributes import AttributeValue, AttributeValueError, Image, encode
 from handler.changes import NetChange
 from handler.lists import Edit, Leaving
 from handler.records import Rejection, item_hash
@@ -16,8 +16,8 @@ from handler.settings import REFRESH, ItemView, ListView, Settings, View
 Row = Mapping[str, Raw]
 """One row of a list, or one item's JSON: field name to encoded value."""
 
-Encoded = dict[PathKey, Raw]
-"""Values of one image as JSON, by where they are in it: each is encoded once for all views."""
+Encoded = dict[str, Raw]
+"""Values of one image as JSON, by the path that finds them: each is encoded once for all views."""
 
 Place = tuple[str, str]
 """Where a view shows an item: the cache key, and the row's member, which is "" for an item view."""
@@ -169,7 +169,7 @@ def row_of(view: View, image: Image, encoded: Encoded) -> Row:
                 row[name] = encoded[name]
         return row
     for name, path in view.fields.items():
-        key = path.key
+        key = path.text
         if key in encoded:
             row[name] = encoded[key]
         elif (found := path.lookup(image)) is not None:

@@ -25,11 +25,8 @@ locals {
 
   missing_key_attributes = var.table == null ? [] : [for name in var.table.key_attributes : name if !contains(local.identity, name)]
 
-  # The top-level attributes that the view reads where it has fields: `member` and `order_by` read those.
-  attributes = distinct([
-    for path in concat(local.key_placeholders, values(coalesce(var.fields, {})), local.where_reads) :
-    try(regex("^[^.\\[]+", path), path)
-  ])
+  # The attribute paths that the view reads where it has fields: `member` and `order_by` read those.
+  paths = distinct(concat(local.key_placeholders, values(coalesce(var.fields, {})), local.where_reads))
 
   # The key attributes, hash key first, of what fills a list that is not cached.
   queried = var.table == null ? null : var.index_name == null ? var.table.key_attributes : try(var.table.indexes[var.index_name].key_attributes, null)

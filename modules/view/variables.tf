@@ -140,7 +140,7 @@ variable "member" {
 
   validation {
     condition     = var.member == null || var.fields != null ? true : !can(regex("\\{[^{}]*[.\\[]", var.member))
-    error_message = "views.${var.name}.member may hold only the row's own names: show what is within an attribute by fields of its own, such as fields = { city = \"address.city\" }, and name that."
+    error_message = "views.${var.name}.member may hold only the row's own names, without dots and brackets: show an attribute of such a name, or what is within one, by fields of its own, such as fields = { city = \"address.city\" }, and name that."
   }
 
   validation {
@@ -166,7 +166,7 @@ variable "order_by" {
 
   validation {
     condition     = var.order_by == null || var.fields != null ? true : can(regex("^[^.\\[]+$", var.order_by))
-    error_message = "views.${var.name}.order_by must be one of the row's own names: show what is within an attribute by fields of its own, such as fields = { city = \"address.city\" }, and name that."
+    error_message = "views.${var.name}.order_by must be one of the row's own names, without dots and brackets: show an attribute of such a name, or what is within one, by fields of its own, such as fields = { city = \"address.city\" }, and name that."
   }
 
   validation {
@@ -214,9 +214,13 @@ variable "index_name" {
 
   validation {
     condition = try(var.table.indexes[var.index_name].attributes, null) == null ? true : (
-      var.fields != null && length(setsubtract(local.attributes, var.table.indexes[var.index_name].attributes)) == 0
+      var.fields != null && alltrue([
+        for path in local.paths : anytrue([
+          for name in var.table.indexes[var.index_name].attributes : path == name || startswith(path, "${name}.") || startswith(path, "${name}[")
+        ])
+      ])
     )
-    error_message = "views.${var.name}.rebuild_from.index_name must be an index that projects all that the view reads (${var.fields == null ? "without fields, the whole item" : join(", ", local.attributes)}): add it to the index's non_key_attributes, or project ALL."
+    error_message = "views.${var.name}.rebuild_from.index_name must be an index that projects all that the view reads (${var.fields == null ? "without fields, the whole item" : join(", ", local.paths)}): add it to the index's non_key_attributes, or project ALL."
   }
 }
 

@@ -216,6 +216,59 @@ run "an_index_may_project_just_what_the_view_reads" {
   }
 }
 
+run "an_attribute_may_have_dots_and_brackets_in_its_name" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    key           = "users-{order.state}"
+    member        = "{id}#{number}"
+    fields        = { id = "user.id", number = "ids[0]", at = "created.at", deep = "extra.data.deep", tag = "extra.data[0]" }
+    order_by      = "at"
+    where         = "{\"order.state\":[\"OPEN\"]}"
+    index_name    = "states"
+    key_condition = { "order.state" = "{order.state}" }
+
+    table = {
+      key_attributes = ["user.id", "ids[0]"]
+      indexes = {
+        states = { key_attributes = ["order.state"], attributes = ["user.id", "ids[0]", "order.state", "created.at", "extra.data"] }
+      }
+    }
+  }
+
+  assert {
+    condition     = output.settings.rebuild_from.index_key_attributes[0] == "order.state"
+    error_message = "The primary key is named by member, and the index projects all that the view reads."
+  }
+}
+
+run "an_attribute_with_a_dot_in_its_name_is_projected_under_its_whole_name" {
+  command = plan
+
+  module {
+    source = "./modules/view"
+  }
+
+  variables {
+    fields     = { id = "pk", line = "sk", status = "status.code" }
+    index_name = "thin"
+
+    table = {
+      key_attributes = ["pk", "sk"]
+      indexes = {
+        thin = { key_attributes = ["type", "creator"], attributes = ["pk", "sk", "type", "creator", "status", "address.city"] }
+      }
+    }
+  }
+
+  # The pattern's "address" is not "address.city".
+  expect_failures = [var.index_name]
+}
+
 run "a_kind_is_item_or_list" {
   command = plan
 

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.attributes import MAXIMUM_DEPTH, AttributeValueError, Path, Template, binary, check, encode, text, unpack
+from tests.stream import Item
+from tests.stream import image as in_dynamodb
 
 IMAGE: dict[str, Any] = {
     "pk": {"S": "o-1"},
@@ -18,6 +20,7 @@ IMAGE: dict[str, Any] = {
     "empty": {"S": ""},
     "empty_raw": {"B": ""},
     "tags": {"L": [{"S": "a"}, {"M": {"deep": {"S": "b"}}}]},
+    "words": {"SS": ["city"]},
     "address": {"M": {"city": {"S": "Graz"}}},
 }
 
@@ -32,12 +35,48 @@ IMAGE: dict[str, Any] = {
         ("tags[2]", None),
         ("address.street.number", None),
         ("pk.city", None),
+        ("pk.o", None),
+        ("words.city", None),
         ("pk[0]", None),
         ("absent", None),
     ],
 )
 def test_a_path_finds_what_it_names_and_nothing_else(path: str, found: Any) -> None:
     assert Path(path).lookup(IMAGE) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "image", "found"),
+    [
+        ("user.id", {"user.id": 1, "user": {"id": 2}}, 1),
+        ("user.id", {"user.id": 1}, 1),
+        ("user.id", {"user": {"id": 2}}, 2),
+        ("ids[0]", {"ids[0]": 1, "ids": [2]}, 1),
+        ("ids[00]", {"ids[0]": 1, "ids": [2]}, 2),
+        ("ids[0][1]", {"ids[0]": [3, 4], "ids": [[5, 6]]}, 4),
+        ("ids[0].name", {"ids[0].name": 1, "ids[0]": {"name": 2}, "ids": [{"name": 3}]}, 1),
+        ("ids[0].name", {"ids[0]": {"name": 2}, "ids": [{"name": 3}]}, 2),
+        ("ids[0].name.first", {"ids": [{"name.first": 4, "name": {"first": 5}}]}, 4),
+        ("a.b.c", {"a.b.c": 1, "a.b": {"c": 2}, "a": {"b.c": 3}}, 1),
+        ("a.b.c", {"a.b": {"c": 2}, "a": {"b.c": 3, "b": {"c": 4}}}, 2),
+        ("a.b.c", {"a": {"b.c": 3, "b": {"c": 4}}}, 3),
+        ("a.b.c", {"a": {"b": {"c": 4}}}, 4),
+        # What the longer name leads to nothing in does not hide what is within the shorter.
+        ("a.b.c", {"a.b": 1, "a": {"b": {"c": 4}}}, 4),
+        ("a.b.c", {"a.b": {"d": 1}, "a": {"b": {"c": 4}}}, 4),
+        ("a.b.c", {"a.b": {"d": 1}, "a": {"b": 4}}, None),
+        ("a[0]", {"a": {"[0]": 1}}, None),
+        ("a.b", {"a": {"": {"b": 4}}}, None),
+    ],
+)
+def test_the_longest_name_that_leads_to_a_value_comes_first(path: str, image: Item, found: int | None) -> None:
+    assert Path(path).lookup(in_dynamodb(image)) == (None if found is None else {"N": str(found)})
+    assert Template(f"x-{{{path}}}").of(in_dynamodb(image)) == (None if found is None else f"x-{found}")
+
+
+def test_a_null_or_an_empty_string_of_the_longest_name_is_its_value() -> None:
+    assert Path("a.b").lookup({"a.b": {"NULL": True}, "a": {"M": {"b": {"S": "x"}}}}) == {"NULL": True}
+    assert Template("{a.b}").of({"a.b": {"S": ""}, "a": {"M": {"b": {"S": "x"}}}}) is None
 
 
 @pytest.mark.parametrize(
@@ -57,7 +96,7 @@ def test_a_path_through_what_dynamodb_does_not_write_is_refused_not_taken_for_ab
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", ["", ".", "a.", ".a", "[0]", "a[", "a[x]", "a[0]b", "a..b", "{a}"])
+@pytest.mark.parametrize("wrong", ["", ".", "a.", ".a", "[0]", "a[", "a[x]", "a[\u0660]", "a[0]b", "a..b", "{a}"])
 def test_a_path_that_is_none_is_refused_with_an_example(wrong: str) -> None:
     with pytest.raises(ValueError, match=r'write it like "status"'):
         Path(wrong)

@@ -84,10 +84,15 @@ def test_an_environment_that_is_not_terraforms_is_refused(environment: Any, mess
             LIST | {"fields": {"pk": "pk", "sk": "sk"}, "order_by": "createdAt"},
             'views.mine: `order_by` names "createdAt"',
         ),
+        (LIST | {"member": "{pk}#{s}", "fields": {"pk": "pk", "s": "sk[0]"}}, "views.mine: two items could share.*sk"),
         (LIST | {"fields": {"pk": "pk", "sk": "sk.deep"}}, "views.mine: two items could share.*sk"),
         (LIST | {"key": ""}, "views.mine: `key` is empty"),
         (LIST | {"member": "{pk}#{sk}#{address.city}"}, 'views.mine: `member` names "address.city", which is within'),
         (LIST | {"order_by": "address.city"}, 'views.mine: `order_by` names "address.city", which is within'),
+        (
+            LIST | {"order_by": "at[0]"},
+            r".*or has a dot or bracket in its name: show it by `fields` of its own, such as",
+        ),
         (LIST | {"limit": 0}, "views.mine: `limit` must be 1 to 10000"),
         (LIST | {"limit": 10_001}, "views.mine: `limit` must be 1 to 10000"),
         (ITEM | {"limit": 1}, "views.mine: .*unknown field `limit`"),
@@ -191,6 +196,15 @@ def test_unique_vouches_for_a_key_that_lacks_the_primary_keys() -> None:
 
 def test_a_members_fields_stand_for_the_attributes_that_they_show() -> None:
     assert parsed(LIST | {"member": "{a}#{b}", "fields": {"a": "pk", "b": "sk"}}).views
+
+
+@pytest.mark.parametrize("name", ["user.id", "ids[0]", "a.b[1].c"])
+def test_a_primary_key_with_dots_or_brackets_in_its_name_tells_entries_apart(name: str) -> None:
+    table = {"name": "users", "key_attributes": [name]}
+    assert parsed(ITEM | {"key": f"u/{{{name}}}"}, table=table).views
+    assert parsed(LIST | {"member": "{id}", "fields": {"id": name}}, table=table).views
+    with pytest.raises(SettingsError, match="two items could share an entry"):
+        parsed(ITEM | {"key": "u/{user}"}, table=table)
 
 
 def test_a_pattern_keeps_every_digit_of_its_numbers() -> None:

@@ -229,11 +229,39 @@ def test_what_two_views_show_of_one_attribute_is_not_taken_for_each_other() -> N
     values = {each.key: msgspec.json.decode(each.value) for each in operations if isinstance(each, SetEntry)}
     address = {"city": "Kyiv", "zip": "01001"}
     assert values == {
-        "city-a": {"at": "Kyiv"},
+        "city-a": {"at": "not within"},
         "zip-a": {"at": "01001"},
         "address-a": {"at": address},
         "whole-a": {"pk": "a", "sk": "m", "n": 1, "address": address, "address.city": "not within"},
     }
+
+
+def test_attributes_with_dots_and_brackets_in_their_names_are_shown_by_every_part_of_a_view() -> None:
+    stream = Stream("user.id", "ids[0]")
+    stream.put({"user.id": "u1", "ids[0]": 7, "created.at": "2026", "order.state": "OPEN", "user": {"id": "other"}})
+    stream.put({"user.id": "u2", "ids[0]": 8, "created.at": "2026", "order.state": "DONE"})
+    where = {"order.state": ["OPEN"], "user.id": ["u1"], "ids[0]": [7]}
+    views = {
+        "user": {"kind": "item", "key": "u/{user.id}/{ids[0]}", "where": where},
+        "users": {
+            "kind": "list",
+            "key": "users-{order.state}",
+            "member": "{id}#{number}",
+            "fields": {"id": "user.id", "number": "ids[0]", "at": "created.at"},
+            "order_by": "at",
+            "where": where,
+            "rebuild_from": {"index_name": "states", "key_condition": {"order.state": "{order.state}"}},
+        },
+    }
+    table = {"name": "users", "key_attributes": ["user.id", "ids[0]"]}
+    changes = decode(stream.event(), table["key_attributes"]).changes
+    entry, users = plan(coalesce(changes), settings(views, table=table)).operations
+    assert isinstance(entry, SetEntry)
+    assert entry.key == "u/u1/7"
+    assert isinstance(users, UpdateList)
+    assert users.key == "users-OPEN"
+    assert users.edits == {"u1#7": b'{"id":"u1","number":7,"at":"2026"}'}
+    assert users.condition == {"order.state": {"S": "OPEN"}}
 
 
 def test_a_views_ttl_goes_before_the_modules() -> None:
