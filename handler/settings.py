@@ -327,7 +327,7 @@ class ListView(_View, frozen=True, tag="list", kw_only=True):
         return structs.replace(
             self,
             rebuild_from=None if source is None else structs.replace(source, attribute_types=dict(attribute_types)),
-            order_is_binary=self.order_by is not None and self.source(self.order_by).key in binary,
+            order_is_binary=self.order_by is not None and self.source(self.order_by).text in binary,
         )
 
     def check_order(self, image: Image) -> None:
