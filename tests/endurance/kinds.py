@@ -2,9 +2,6 @@
 
 import copy
 import json
-import os
-import signal
-import time
 from typing import Any, ClassVar
 
 import msgspec
@@ -70,8 +67,6 @@ class Kind:
         if strikes:
             self.strike()
         self.worker.start(self.bodies[self.number % len(self.bodies)], self.seconds)
-        if strikes:
-            self.strike_under_way()
         answer = self.worker.answer()
         counted: dict[str, int] = {}
         for line in self.worker.logged():
@@ -84,9 +79,6 @@ class Kind:
 
     def strike(self) -> None:
         """Have the fault happen in the next invocation."""
-
-    def strike_under_way(self) -> None:
-        """Have the fault happen in the invocation that has begun."""
 
     def is_right(self, answer: Answer) -> bool:
         return answer == Answer()
@@ -190,34 +182,6 @@ class Raising(Kind):
         return answer.error == "EventError"
 
 
-class Interrupted(Kind):
-    """An exception from outside, such as a layer's alarm, ends each invocation while requests are under way."""
-
-    name = "interrupted"
-    missed = 0
-
-    def strike(self) -> None:
-        self.asked = self._requests()
-        self.around.momento.faults.clear()
-        self.around.momento.faults.add(Fault(rpc="SetBatch", delay_ms=200))
-
-    def strike_under_way(self) -> None:
-        until = time.monotonic() + self.seconds
-        while self._requests() == self.asked:
-            if time.monotonic() > until:
-                raise WrongAnswerError(f"{self.name}: the function asked nothing of Momento")
-            time.sleep(0.001)
-        os.kill(self.worker.pid, signal.SIGALRM)
-
-    def is_right(self, answer: Answer) -> bool:
-        # Where it is raised in a callback of asyncio's, that logs it and goes on, and the batch ends well.
-        self.missed = self.missed + 1 if answer == Answer() else 0
-        return self.missed < 10 and answer.error in {None, "Alarm", "BaseExceptionGroup"}
-
-    def _requests(self) -> int:
-        return self.around.momento.counters["SetBatch"].requests
-
-
 class Renewed(Kind):
     """The API key is rotated before each fifth batch."""
 
@@ -260,7 +224,6 @@ KINDS: tuple[type[Kind], ...] = (
     Rebuilt,
     Rejected,
     Raising,
-    Interrupted,
     Renewed,
     Reset,
     Silent,

@@ -174,10 +174,6 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._running.close()
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def start(self, body: str, seconds: float) -> None:
         """Start an invocation that has so many seconds."""
         self._send(f"{INVOKE} {seconds} {body}")

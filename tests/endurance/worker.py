@@ -8,11 +8,9 @@ import gc
 import importlib
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
-from types import FrameType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -38,19 +36,11 @@ class Context(NamedTuple):
         return int((self.deadline - time.monotonic()) * 1000)
 
 
-class Alarm(BaseException):
-    """What a layer's signal raises, wherever the program is."""
-
-
-def ring(_number: int, _frame: FrameType | None) -> None:
-    raise Alarm
-
-
 def invoke(handler: Handler, seconds: float, body: str) -> Answer:
     event = json.loads(body)
     try:
         response = handler(event, Context(time.monotonic() + seconds))
-    except (Exception, Alarm, BaseExceptionGroup) as error:  # noqa: BLE001 - as Lambda's runtime does
+    except Exception as error:  # noqa: BLE001 - as Lambda's runtime does
         return Answer(error=type(error).__name__)
     return Answer(failed=[each["itemIdentifier"] for each in response["batchItemFailures"]])
 
@@ -81,7 +71,6 @@ def main() -> None:
     """
     module, _, name = sys.argv[1].partition(":")
     handler: Handler = getattr(importlib.import_module(module), name)
-    signal.signal(signal.SIGALRM, ring)
     with os.fdopen(int(sys.argv[2]), "wb", buffering=0) as answers:
         for line in sys.stdin:
             command, _, rest = line.partition(" ")

@@ -191,7 +191,7 @@ STRANGE = (
     b'[{"id":"o","createdAt":"\xff"}]',
     b'[{"id":"o","createdAt":1e99999999999999999999}]',
     b'[{"id":"o","createdAt":%s}]' % (b"1" * 5000),
-    b'[{"id":"o","createdAt":%s%s}]' % (b"[" * 5000, b"]" * 5000),
+    b'[{"id":"o","createdAt":%s%s}]' % (b"[" * 100_000, b"]" * 100_000),
 )
 
 
