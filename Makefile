@@ -1,14 +1,21 @@
 # Everything a contributor or CI calls. `make` alone prints this list.
 .DEFAULT_GOAL := help
-PYTHON ?= python3
+# The Pythons that `runtime` allows, its default first: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+RUNTIMES := 3.13 3.12 3.11
+ifndef PYTHON
+PYTHON := $(shell tooling/find-python $(RUNTIMES) || echo python3)
+endif
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+# Named after the version, so that an environment of another one is replaced.
+INSTALLED := $(VENV)/.installed-$(PYTHON_VERSION)
 DYNAMODB := .build/dynamodb-local/installed.json
 SCAN := .build/scan/bin
 SCANNERS := .build/scan/.installed
 PYTEST_ARGUMENTS ?=
 HISTORIES ?= 20000
+INVOCATIONS ?= 2000
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
 
@@ -19,7 +26,9 @@ help: ## Show this list
 $(INSTALLED): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 ..." >&2; exit 1; }
-	@echo "Installing the locked tools into $(VENV) (about a minute)"
+	@test $(PYTHON_VERSION) = $(firstword $(RUNTIMES)) || \
+	  echo "Python $(firstword $(RUNTIMES)), which the default runtime has, is not used: $(PYTHON) is $(PYTHON_VERSION)" >&2
+	@echo "Installing the locked tools for Python $(PYTHON_VERSION) into $(VENV) (about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@
@@ -27,7 +36,7 @@ $(INSTALLED): requirements-dev.txt
 # Apart from the rest, for checkov pins much of what the rest has newer.
 $(SCANNERS): requirements-scan.txt | $(INSTALLED)
 	@echo "Installing the locked scanners into .build/scan"
-	@$(BIN)/uv venv --quiet --clear .build/scan
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .build/scan
 	@$(BIN)/uv pip install --quiet --python .build/scan --require-hashes --no-build -r $<
 	@touch $@
 
@@ -44,9 +53,10 @@ demo: $(INSTALLED) ## Run the pizza app end to end on this machine
 	@$(BIN)/python -m local demo
 
 .PHONY: test
-test: $(INSTALLED) $(DYNAMODB) ## Run every test: Python's, then Terraform's
+test: $(INSTALLED) $(DYNAMODB) ## Run every test: Python's, Terraform's, then the handler's on the other runtimes
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
 	$(BIN)/python -m local terraform test
+	@$(BIN)/python -m tooling.runtimes $(RUNTIMES)
 
 .PHONY: package
 package: ## Build the Lambda package for RUNTIME and ARCHITECTURE, print its path and hash; needs only Python and pip
@@ -65,6 +75,10 @@ soak: $(INSTALLED) ## Run the proof at length: HISTORIES random histories
 recover: $(INSTALLED) ## Measure how long a batch takes on each kind of dead connection
 	@$(BIN)/python -m tests.connections
 
+.PHONY: endure
+endure: $(INSTALLED) ## Run one process of the function's for INVOCATIONS batches under each kind of fault: it must not grow
+	@$(BIN)/python -m tests.endurance --invocations $(INVOCATIONS)
+
 .PHONY: bench
 bench: $(INSTALLED) ## Measure the handler beside the one that this project began as, renew benchmarks/results.json and its chart
 	@$(BIN)/python -m benchmarks run
@@ -76,7 +90,7 @@ lint: $(INSTALLED) $(SCANNERS) ## Check style, types, Terraform's configuration 
 	$(BIN)/mypy
 	$(BIN)/python -m local terraform lint
 	$(BIN)/python -m local docs --check
-	$(SCAN)/shellcheck .ci/run
+	$(SCAN)/shellcheck .ci/run tooling/find-python
 	$(SCAN)/zizmor --offline --quiet --persona pedantic .github
 	$(SCAN)/trivy config .
 	LOG_LEVEL=ERROR $(SCAN)/checkov
