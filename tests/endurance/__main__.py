@@ -4,6 +4,7 @@ import os
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -16,22 +17,24 @@ console = Console(emoji=False, highlight=False, soft_wrap=True)
 NAMES = {kind.name: kind for kind in KINDS}
 
 
-def row(growth: Growth) -> list[str]:
-    return [f"{growth.memory / MEGABYTE:.1f}", *(f"{each:.0f}" for each in growth.counts())]
+def numbers(growth: Growth) -> list[str]:
+    """Return the cells of a growth."""
+    counts = (growth.objects, growth.kept, growth.descriptors, growth.threads, growth.tasks)
+    return [f"{growth.memory / MEGABYTE:.1f}", *(f"{each:.0f}" for each in counts)]
 
 
 def shown(runs: list[Run], bounds: Growth) -> Table:
-    table = Table(
-        "fault", "invocations", "MB then and now", "MB", "objects", "kept", "descriptors", "threads", "tasks", "",
-        title="growth per 1,000 invocations",
-    )  # fmt: skip
+    """Return a table of the runs, a row each."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title="growth per 1,000 invocations", title_justify="left")
+    table.add_column("fault", no_wrap=True)
+    for name in ("invocations", "MB", "objects", "kept", "files", "threads", "tasks"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("", no_wrap=True)
     for run in runs:
-        grows = run.grows(bounds)
-        megabytes = f"{run.samples[0].memory / MEGABYTE:.0f} {run.samples[-1].memory / MEGABYTE:.0f}"
-        verdict = f"[red]{', '.join(grows)} grow[/red]" if grows else "flat"
-        table.add_row(run.kind, str(run.invocations), megabytes, *row(run.growth), verdict)
+        verdict = "[red]grows[/red]" if run.grows(bounds) else "flat"
+        table.add_row(run.kind, str(run.invocations), *numbers(run.growth), verdict)
     table.add_section()
-    table.add_row("at most", "", "", *row(bounds), "")
+    table.add_row("at most", "", *numbers(bounds), "")
     return table
 
 
@@ -44,9 +47,9 @@ def main(
 ) -> None:
     """Invoke the function thousands of times under each kind of fault, and fail where its process grows.
 
-    Each kind has a process of its own, which calls handler/function.py as Lambda does, over the real SDK and gRPC,
-    with Momento, Secrets Manager and DynamoDB on this machine. Of the process are measured: its memory, the objects
-    that the collector knows of, before it has collected its garbage and after ("kept"), descriptors, threads and tasks.
+    Each kind has a process of its own, which calls handler/function.py as Lambda does, over the real SDK and gRPC, with
+    Momento, Secrets Manager and DynamoDB on this machine. Its memory, its objects before garbage is collected and after
+    ("kept"), its files and sockets, threads and tasks are measured.
     """
     unknown = [name for name in faults or () if name not in NAMES]
     if unknown:
@@ -68,6 +71,10 @@ def main(
                 wrong = True
                 console.print(str(error), style="red", markup=False)
     console.print(shown(runs, bounds))
+    for run in runs:
+        if grown := run.grows(bounds):
+            first, last = run.samples[0].memory / MEGABYTE, run.samples[-1].memory / MEGABYTE
+            console.print(f"{run.kind}: grows in {', '.join(grown)}; from {first:.0f} to {last:.0f} MB", style="red")
     flat = sum(not run.grows(bounds) for run in runs)
     console.print(f"endure: {flat} of {len(kinds)} kinds of fault leave the process flat")
     raise typer.Exit(1 if wrong or flat < len(kinds) else 0)

@@ -32,10 +32,6 @@ class Growth(msgspec.Struct, frozen=True):
     threads: float
     tasks: float
 
-    def counts(self) -> list[float]:
-        """Return all but the memory."""
-        return [self.objects, self.kept, self.descriptors, self.threads, self.tasks]
-
 
 BOUNDS = Growth(memory=2 * MEGABYTE, objects=500, kept=100, descriptors=2, threads=2, tasks=2)
 """An environment that Lambda keeps for a day and invokes each second then grows by less than its 512 MB leave."""
