@@ -55,6 +55,7 @@ def matches(pattern: Any, item: Item) -> bool:
         ({"sizes": ["2"]}, False),
         ({"keys": ["AAI="]}, True),
         ({"tags": {"hot": ["hot"]}}, False),
+        ({"tags": ["hot"], "tags.hot": ["hot"]}, False),
         ({"mixed": ["a"]}, True),
         ({"mixed": [1]}, True),
         ({"mixed": [False]}, True),
