@@ -14,6 +14,9 @@ from handler.records import Batch, decode
 from handler.settings import Settings
 from handler.views import Plan, plan
 
+RUN_OUT_SECONDS = 2.0
+"""The longest wait for tasks that an exception from outside has left behind."""
+
 T = TypeVar("T")
 
 
@@ -64,7 +67,8 @@ def run_out(runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.wait(left) if left else asyncio.sleep(0))
+        # A task whose wake-up the exception has hit never runs again, so it does no harm, and is not waited for.
+        loop.run_until_complete(asyncio.wait(left, timeout=RUN_OUT_SECONDS) if left else asyncio.sleep(0))
         raise
 
 

@@ -196,3 +196,22 @@ def test_eight_lists_of_nearly_five_megabytes_in_a_batch_fit_into_the_default_me
             [sys.executable, "-c", LISTS, server.endpoint], capture_output=True, text=True, env=environment, check=True
         )
     assert int(ran.stdout) < 400, "of the default 512 MB, some are the event's"
+
+
+def test_a_task_that_can_never_run_again_is_not_waited_for_without_end() -> None:
+    async def stranded() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            # As one whose wake-up an exception has hit: the cancellation does not reach it.
+            await asyncio.get_running_loop().create_future()
+
+    tasks: list[asyncio.Task[None]] = []
+
+    async def main() -> None:
+        tasks.append(asyncio.create_task(stranded()))
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    with asyncio.Runner() as runner, pytest.raises(ZeroDivisionError):
+        run_out(runner, main())
