@@ -17,6 +17,7 @@ More than there: numbers of any size are exact, and `anything-but` takes true, f
 
 import ipaddress
 import itertools
+import math
 import operator
 import re
 import sys
@@ -29,7 +30,7 @@ from msgspec import Struct
 from handler.attributes import AttributeValue, AttributeValueError, Image, binary, number, unpack
 
 MAXIMUM_COMBINATIONS = 1000
-"""In how many ways a pattern may match, by its `$or`: as EventBridge has it."""
+"""In how many ways a pattern may match, by its `$or`, as EventBridge has it; and an item, by its names with dots."""
 
 MAXIMUM_STEPS = 1_000_000
 """How many steps a match may take: names looked up in maps, elements of lists, and tests of these.
@@ -229,6 +230,12 @@ class _Search:
             + [None] * bool(lacking & leaf)
             for leaf in leaves
         ]
+        # Before any is tried: a batch may hold thousands of such items.
+        if math.prod(map(len, places)) > MAXIMUM_COMBINATIONS:
+            raise AttributeValueError(
+                f"the item has more than {MAXIMUM_COMBINATIONS} ways to match the view's `where`, because both maps "
+                "and attributes with dots in their names hold what it tests: keep these in one place"
+            )
         first, matches = _NOWHERE, False
         for choice in itertools.product(*places):
             self._count(len(leaves) * len(inner))
