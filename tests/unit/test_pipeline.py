@@ -56,6 +56,8 @@ def test_a_batch_without_failures_is_acknowledged_whole(stream: Stream) -> None:
 
 
 def test_the_collector_is_paused_for_the_pure_steps_alone(stream: Stream) -> None:
+    # Python 3.12 begins with some hundreds of its own.
+    frozen = gc.get_freeze_count()
     collects: list[bool] = []
     cache = EngineCache()
     cache.before = lambda _name, _key: collects.append(gc.isenabled())
@@ -64,7 +66,7 @@ def test_the_collector_is_paused_for_the_pure_steps_alone(stream: Stream) -> Non
         handled(stream, cache, {"order": VIEWS["order"] | {"unique": False}}, table={"name": "orders"})
     assert all(collects)
     assert gc.isenabled()
-    assert gc.get_freeze_count() == 0
+    assert gc.get_freeze_count() == frozen
 
 
 def test_the_lowest_unfinished_record_alone_is_named_as_the_stream_wrote_it(stream: Stream) -> None:
