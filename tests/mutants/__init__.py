@@ -1,0 +1,1 @@
+"""Mutants of the handler: changes made to its code, each of which a unit test should notice."""
