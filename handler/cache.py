@@ -101,7 +101,7 @@ class Pace:
 
     def __init__(self, operations_per_second: float | None = None) -> None:
         rate = math.inf if operations_per_second is None else operations_per_second
-        self._seconds = max(1.0, 1 / rate) if rate else math.inf
+        self._seconds = max(1.0, 1 / rate)
         self._most = rate * self._seconds
         self._started: deque[tuple[float, int]] = deque()
         self._held_until = -math.inf

@@ -161,9 +161,12 @@ def test_a_list_changed_meanwhile_is_read_again(cache: EngineCache, stream: Stre
             cache.put(key, b'[{"id":"order-9","createdAt":"2027"}]')
 
     cache.before = meddle
+    started = cache.clock()
     applied = run(operations(stream, ALL_ORDERS), cache)
     assert rows(cache, "all-orders") == ["order-9", "order-1"]
     assert applied.counts["list_conflict"] == 1
+    # Writers in lockstep would go on meeting each other. More than a moment would be lost for nothing.
+    assert 0 < cache.clock() - started < 0.1
 
 
 def test_a_list_that_another_writer_rebuilt_first_is_updated(cache: EngineCache, stream: Stream) -> None:
@@ -453,6 +456,15 @@ def test_a_batch_holds_no_more_than_its_bytes_but_one_entry_at_least(cache: Engi
     assert cache.batches == [1, 2, 2]
 
 
+def test_a_batch_is_full_with_its_last_byte(cache: EngineCache) -> None:
+    def entry(number: int, size: int) -> SetEntry:
+        return SetEntry("order", f"{number}", number, b"v" * (size - 1), 600)
+
+    run([entry(1, BATCH_BYTES // 2), entry(2, BATCH_BYTES // 2), entry(3, 10)], cache)
+    run([entry(1, BATCH_BYTES // 2), entry(2, BATCH_BYTES // 2 + 1), entry(3, 10)], cache)
+    assert cache.batches == [2, 1, 1, 2]
+
+
 def test_of_a_batch_that_is_written_in_part_only_the_rest_is_tried_again(cache: EngineCache) -> None:
     stream = Stream()
     for number in range(8):
@@ -577,6 +589,10 @@ def test_nothing_starts_that_the_time_left_can_not_finish(cache: EngineCache) ->
     assert cache.requests == []
     assert applied.counts["out_of_time"] == 5
     assert "raise `timeout`, or lower `batch_size`" in applied.failures[0].reason
+
+
+def test_a_request_that_the_time_left_just_finishes_is_made(cache: EngineCache, stream: Stream) -> None:
+    assert run(operations(stream, {"order": VIEWS["order"]}), cache, seconds=cache.request_seconds).failures == ()
 
 
 def test_a_list_stops_between_its_requests_when_time_is_up(cache: EngineCache, stream: Stream) -> None:
@@ -787,6 +803,37 @@ def test_a_call_of_several_operations_counts_as_so_many() -> None:
     assert pace.wait(6.1, 75) == 0
 
 
+def test_a_call_is_no_longer_counted_a_second_after_it() -> None:
+    pace = Pace(10)
+    pace.take(5, 0.0)
+    pace.take(5, 0.5)
+    assert pace.wait(1.0, 5) == 0
+    assert pace.wait(1.0, 6) == pytest.approx(0.5)
+
+
+def test_a_call_waits_until_enough_of_those_before_it_are_no_longer_counted() -> None:
+    pace = Pace(10)
+    for operations, at in ((2, 0.0), (3, 0.2), (5, 0.4)):
+        pace.take(operations, at)
+    assert [pace.wait(0.5, operations) for operations in (2, 3, 5, 6)] == pytest.approx([0.5, 0.7, 0.7, 0.9])
+
+
+def test_a_request_is_one_operation_unless_it_says_otherwise() -> None:
+    pace = Pace(10)
+    pace.take(9, 5.0)
+    assert pace.wait(5.0) == 0
+
+
+@pytest.mark.parametrize("rate", [None, 10])
+def test_nothing_starts_before_the_time_that_it_is_held_until(rate: float | None) -> None:
+    pace = Pace(rate)
+    assert pace.held(5.0) == 0
+    pace.hold(7.0)
+    pace.hold(6.0)
+    assert pace.held(5.0) == pace.wait(5.0) == pytest.approx(2.0)
+    assert pace.held(7.5) == pace.wait(7.5) == 0
+
+
 def test_a_call_that_has_to_wait_holds_back_those_behind_it() -> None:
     pace = Pace(10)
     pace.take(10, 5.0)
@@ -811,6 +858,10 @@ def test_without_a_limit_nothing_waits() -> None:
 @pytest.mark.parametrize(("rate", "at_once"), [(0.1, 1), (1, 2), (10, 11), (28, 31), (1_000, CONCURRENCY)])
 def test_no_more_is_begun_than_the_pace_lets_go_on(rate: float, at_once: int) -> None:
     assert Pace(rate).at_once(1.1) == at_once
+
+
+def test_requests_longer_than_the_pause_between_them_are_begun_at_once() -> None:
+    assert Pace(0.5).at_once(3.0) == 2
 
 
 def test_at_the_slowest_pace_every_attempt_finishes_a_list() -> None:
