@@ -13,7 +13,9 @@ INSTALLED := $(VENV)/.installed-$(PYTHON_VERSION)
 DYNAMODB := .build/dynamodb-local/installed.json
 SCAN := .build/scan/bin
 SCANNERS := .build/scan/.installed
+MUTMUT := .build/mutants/.installed
 PYTEST_ARGUMENTS ?=
+FILES ?=
 HISTORIES ?= 20000
 INVOCATIONS ?= 2000
 RUNTIME ?= python3.13
@@ -38,6 +40,12 @@ $(SCANNERS): requirements-scan.txt | $(INSTALLED)
 	@echo "Installing the locked scanners into .build/scan"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .build/scan
 	@$(BIN)/uv pip install --quiet --python .build/scan --require-hashes --no-build -r $<
+	@touch $@
+
+$(MUTMUT): requirements-mutants.txt | $(INSTALLED)
+	@echo "Installing the locked mutmut into .build/mutants"
+	@$(BIN)/uv venv --quiet --clear .build/mutants
+	@$(BIN)/uv pip install --quiet --python .build/mutants --require-hashes --no-build -r $<
 	@touch $@
 
 # Its first use installs it too, but here the line that says so is seen.
@@ -66,6 +74,10 @@ package: ## Build the Lambda package for RUNTIME and ARCHITECTURE, print its pat
 coverage: $(INSTALLED) ## Show which lines of the handler its unit tests alone run
 	@$(BIN)/python -m coverage run --source=handler -m pytest -q tests/unit
 	@$(BIN)/python -m coverage report --show-missing --fail-under=95
+
+.PHONY: mutants
+mutants: $(INSTALLED) $(MUTMUT) ## Change the handler in 4,000 small ways and list what no unit test notices: two hours, or some FILES
+	@$(BIN)/python -m tests.mutants $(FILES)
 
 .PHONY: soak
 soak: $(INSTALLED) ## Run the proof at length: HISTORIES random histories
@@ -113,3 +125,5 @@ lock: $(INSTALLED) ## Renew the lock files from pyproject.toml
 	  --quiet --upgrade --constraint handler/requirements.txt -o requirements-dev.txt
 	$(BIN)/uv pip compile --group scan --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade \
 	  -o requirements-scan.txt
+	$(BIN)/uv pip compile --group mutants --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+	  --upgrade -o requirements-mutants.txt
