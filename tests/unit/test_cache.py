@@ -576,6 +576,43 @@ def test_what_is_remembered_of_lists_has_a_bound() -> None:
     assert memory.recall("list-4") is None
 
 
+def a_list(size: int, rows: int = 1_000) -> Stored:
+    """A list that takes so much memory with its rows."""
+    return Stored(b"hash", dict.fromkeys(map(str, range(rows)), b"{}"), size - rows * ROW_BYTES)
+
+
+def test_lists_are_remembered_up_to_the_last_byte_of_their_share() -> None:
+    memory = Memory(megabytes=8)
+    assert memory.recall("none") is None
+    for name in ("first", "second"):
+        memory.remember(name, a_list(500_000))
+    assert memory.recall("first") is not None
+    memory.remember("third", a_list(500_001))
+    assert [memory.recall(name) is not None for name in ("second", "third")] == [False, True]
+
+
+def test_a_list_that_is_written_again_is_remembered_once() -> None:
+    memory = Memory(megabytes=8)
+    for name in ("other", "same", "same", "same"):
+        memory.remember(name, a_list(500_000))
+    assert memory.recall("other") is not None
+    assert memory.recall("same") is not None
+
+
+@pytest.mark.parametrize(("megabytes", "at_once"), [(128, 1), (512, 4), (1_024, 8)])
+def test_lists_under_way_take_no_more_than_their_share_of_the_memory(
+    cache: EngineCache, megabytes: int, at_once: int
+) -> None:
+    """A list is up to 5 MB, and takes six times that while it is read and written."""
+    stream = Stream()
+    for number in range(20):
+        stream.put(order(number, creator=f"creator-{number}"))
+        cache.put(f"creator-{number}", b"[]")
+    views = {"creator_orders": VIEWS["creator_orders"]}
+    assert run(operations(stream, views), cache, memory=Memory(megabytes)).failures == ()
+    assert cache.most_under_way == at_once
+
+
 def test_nothing_starts_that_the_time_left_can_not_finish(cache: EngineCache) -> None:
     stream = Stream()
     for number in range(5):
