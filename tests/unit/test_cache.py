@@ -502,6 +502,16 @@ def test_a_batch_that_momento_does_not_take_is_halved_until_it_does(cache: Engin
     assert applied.counts["set"] == 32
 
 
+def test_a_batch_that_momento_never_takes_fails_for_the_reason_that_it_gives(stream: Stream) -> None:
+    class Throttled(EngineCache):
+        async def set_many(self, entries: Sequence[SetEntry]) -> Sequence[CacheError | None]:
+            raise TransientError("throttled")
+
+    stream.put(order(2))
+    applied = run(operations(stream, {"order": VIEWS["order"]}), Throttled())
+    assert [failure.reason for failure in applied.failures] == ["throttled"] * 2
+
+
 def test_an_entry_that_has_its_whole_batch_refused_fails_alone() -> None:
     class Picky(EngineCache):
         async def set_many(self, entries: Sequence[SetEntry]) -> Sequence[CacheError | None]:
@@ -599,7 +609,7 @@ def test_a_list_that_is_written_again_is_remembered_once() -> None:
     assert memory.recall("same") is not None
 
 
-@pytest.mark.parametrize(("megabytes", "at_once"), [(128, 1), (512, 4), (1_024, 8)])
+@pytest.mark.parametrize(("megabytes", "at_once"), [(64, 1), (128, 1), (512, 4), (1_024, 8)])
 def test_lists_under_way_take_no_more_than_their_share_of_the_memory(
     cache: EngineCache, megabytes: int, at_once: int
 ) -> None:
@@ -678,6 +688,29 @@ def test_the_time_that_a_new_key_took_counts(cache: EngineCache, stream: Stream)
     applied = run(operations(stream, {"order": VIEWS["order"]}), slow, seconds=2.5)
     assert len(slow.requests) == 1
     assert applied.counts["out_of_time"] == 1
+
+
+def test_a_renewal_under_way_ends_with_the_batch_that_a_fault_of_our_own_ends(stream: Stream) -> None:
+    class Slow(EngineCache):
+        async def renew(self) -> bool:
+            await asyncio.sleep(self.renew_seconds)
+            return await super().renew()
+
+    slow = Slow()
+
+    def fail(name: str, key: str) -> None:
+        raise KeyRefusedError("momento.secret_arn") if name == "set" else ZeroDivisionError
+
+    slow.before = fail
+
+    async def main() -> None:
+        due = operations(stream, VIEWS)
+        with pytest.raises(ExceptionGroup):
+            await apply(due, slow, MemoryTable(), Memory(), clock=slow.clock, deadline=slow.clock() + 60)
+        await asyncio.sleep(60)
+
+    doubles.run(main(), slow.clock)
+    assert slow.renewals == 0
 
 
 def test_a_new_key_that_is_not_accepted_either_is_not_fetched_again(cache: EngineCache) -> None:
