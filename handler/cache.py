@@ -350,12 +350,9 @@ async def apply(
     run = _Run(cache, table, memory, clock, deadline, chance)
     groups = _grouped(operations, cache)
     waiting = iter(groups)
-    try:
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(len(groups), cache.pace.at_once(cache.request_seconds))):
-                workers.create_task(run.work(waiting))
-    finally:
-        run.stop()
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(min(len(groups), cache.pace.at_once(cache.request_seconds))):
+            workers.create_task(run.work(waiting))
     return Applied(tuple(run.failures), run.counts)
 
 
@@ -418,11 +415,6 @@ class _Run:
         self._room = _Room(memory.under_way_bytes)
         # By key, the hash of a list of another definition that is as old as an index can lag.
         self._aged: dict[str, bytes] = {}
-
-    def stop(self) -> None:
-        """Leave nothing behind that would go on in the next invocation."""
-        if self._renewal is not None:
-            self._renewal.cancel()
 
     async def work(self, waiting: Iterator[Operation | list[SetEntry]]) -> None:
         """Take operations, or entries to be set together, until there are none left."""
@@ -701,6 +693,7 @@ class _Run:
                 self._require(self._cache.renew_seconds)
                 self.counts["key_renewal"] += 1
                 self._renewal = asyncio.create_task(self._renewed())
+            # A worker that is cancelled here cancels the renewal with it: nothing goes on in the next invocation.
             if await self._renewal == _SAME_KEY:
                 raise
         if problem := self._renewal.result():
