@@ -26,7 +26,7 @@ from handler.cache import (
 )
 from handler.changes import coalesce
 from handler.records import decode
-from handler.views import Operation, SetEntry, plan
+from handler.views import DeleteEntry, Operation, SetEntry, plan
 from local.momento.engine import Limits
 from tests import doubles
 from tests.doubles import EngineCache, MemoryTable
@@ -368,6 +368,26 @@ def test_an_items_own_entry_is_deleted_whatever_the_order_of_its_attributes(cach
     applied = run(plan(coalesce(decode(stream.event(1)).changes), settings(views)).operations, cache)
     assert cache.get("A") is None
     assert applied.counts["delete"] == 1
+
+
+def test_an_entry_that_another_item_has_taken_over_is_left_alone(cache: EngineCache) -> None:
+    stream = Stream()
+    for name in ("one", "two"):
+        stream.put({"pk": name, "sk": "m", "alias": name})
+    for name in ("one", "two"):
+        stream.delete(name, "m")
+        cache.put(name, b'{"pk":"other"}')
+    views: dict[str, Any] = {"whole": {"kind": "item", "key": "{alias}", "unique": True}}
+    applied = run(plan(coalesce(decode(stream.event(2)).changes), settings(views)).operations, cache)
+    assert cache.keys() == ["one", "two"]
+    assert applied.counts == {"left_alone": 2}
+
+
+def test_a_key_as_long_as_the_largest_entry_is_asked_for_and_a_longer_one_is_not() -> None:
+    cache = EngineCache(limits=Limits(item_bytes=100))
+    applied = run([DeleteEntry("order", "k" * 100, 1), DeleteEntry("order", "k" * 101, 2)], cache)
+    assert cache.requests == [("delete", "k" * 100)]
+    assert applied.counts == {"delete": 1, "too_big": 1}
 
 
 def test_an_item_too_big_is_absent_not_stale(cache: EngineCache, stream: Stream) -> None:
