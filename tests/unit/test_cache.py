@@ -383,6 +383,22 @@ def test_an_entry_that_another_item_has_taken_over_is_left_alone(cache: EngineCa
     assert applied.counts == {"left_alone": 2}
 
 
+def test_whether_an_entry_is_the_items_own_is_read_consistently() -> None:
+    class Stale(EngineCache):
+        async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
+            found = await super().get_with_hash(key, consistent=consistent)
+            return found if consistent else Entry(b'{"alias":"A"}', b"hash")
+
+    stream = Stream()
+    stream.put({"pk": "one", "sk": "m", "alias": "A"})
+    stream.delete("one", "m")
+    cache = Stale()
+    cache.put("A", b'{"alias":"A","other":true}')
+    views: dict[str, Any] = {"by": {"kind": "item", "key": "{alias}", "unique": True, "fields": {"alias": "alias"}}}
+    run(plan(coalesce(decode(stream.event(1)).changes), settings(views)).operations, cache)
+    assert cache.keys() == ["A"]
+
+
 def test_a_key_as_long_as_the_largest_entry_is_asked_for_and_a_longer_one_is_not() -> None:
     cache = EngineCache(limits=Limits(item_bytes=100))
     applied = run([DeleteEntry("order", "k" * 100, 1), DeleteEntry("order", "k" * 101, 2)], cache)
@@ -641,6 +657,18 @@ def test_lists_under_way_take_no_more_than_their_share_of_the_memory(
     views = {"creator_orders": VIEWS["creator_orders"]}
     assert run(operations(stream, views), cache, memory=Memory(megabytes)).failures == ()
     assert cache.most_under_way == at_once
+
+
+def test_a_list_that_is_remembered_takes_no_more_memory_than_it_is_long(cache: EngineCache) -> None:
+    stream = Stream()
+    for number in range(20):
+        stream.put(order(number, creator=f"creator-{number}"))
+        cache.put(f"creator-{number}", b"[]")
+    memory = Memory(128)
+    for _ in range(2):
+        cache.most_under_way = 0
+        run(operations(stream, {"creator_orders": VIEWS["creator_orders"]}), cache, memory=memory)
+    assert cache.most_under_way == 20
 
 
 def test_nothing_starts_that_the_time_left_can_not_finish(cache: EngineCache) -> None:
