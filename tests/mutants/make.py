@@ -25,8 +25,11 @@ def own_operators(node: Any) -> Iterator[Any]:
     match node:
         case cst.Expr(value=cst.Call() | cst.Await()):
             yield cst.Pass()
-        case cst.Tuple(elements=elements) | cst.List(elements=elements) | cst.Set(elements=elements) | cst.Dict(
-            elements=elements
+        case (
+            cst.Tuple(elements=elements)
+            | cst.List(elements=elements)
+            | cst.Set(elements=elements)
+            | cst.Dict(elements=elements)
         ) if len(elements) > 1:
             for position in range(len(elements)):
                 left = [*elements[:position], *elements[position + 1 :]]

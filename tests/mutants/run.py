@@ -5,7 +5,6 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import itertools
 import json
 import multiprocessing
 import os
@@ -14,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import Any, NamedTuple
 
 import coverage
@@ -47,8 +46,8 @@ SLOW = (
 )
 """Tests left out: what only they would find is not worth their time."""
 
-LEAST_SECONDS, TIMES = 10.0, 4.0
-"""A mutant that takes longer than this, or than so many times its tests' usual time, is found: it never ends."""
+LEAST_SECONDS, TIMES = 3.0, 5.0
+"""A test that takes longer than this, and than so many times its longest neighbour's usual time, never ends."""
 
 OURS = ("handler", "tests", "local")
 
@@ -134,13 +133,13 @@ class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
             return None
         return importlib.util.spec_from_file_location(fullname, self._path, loader=self)
 
-    def get_data(self, path: str | bytes) -> bytes:
+    def get_data(self, _path: str | bytes) -> bytes:
         return self._source.encode()
 
-    def get_filename(self, fullname: str) -> str:
+    def get_filename(self, _name: str) -> str:
         return str(self._path)
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, _name: str) -> CodeType:
         return compile(self._source, str(self._path), "exec")
 
 
@@ -160,15 +159,18 @@ def mutants(path: Path) -> list[Mutant]:
 
 def survivors(path: Path, chosen: Sequence[Mutant]) -> Iterator[tuple[Mutant, bool]]:
     """Yield each mutant, and whether all tests pass with it."""
-    tests = [f"tests/unit/test_{area}.py" for area in AREAS[path.stem] if (ROOT / f"tests/unit/test_{area}.py").exists()]
+    tests = [
+        f"tests/unit/test_{area}.py" for area in AREAS[path.stem] if (ROOT / f"tests/unit/test_{area}.py").exists()
+    ]
     ran = _baseline(path, tests)
     functions = _functions(path.read_text())
     for mutant in chosen:
         span = min((span for span in functions if mutant.first in span), key=len, default=None)
         runs = {test: each for test, each in ran.items() if span is None or not each.lines.isdisjoint(span[1:] or span)}
         ordered = sorted(runs, key=lambda test: ran[test].seconds)
-        most = max(LEAST_SECONDS, TIMES * sum(each.seconds for each in runs.values()))
-        yield mutant, _passes(path, mutant.source, tests, ordered, most)
+        seconds = [each.seconds for each in runs.values()]
+        longest = max(LEAST_SECONDS, TIMES * max(seconds, default=0.0))
+        yield mutant, _passes(path, mutant.source, tests, ordered, longest, longest + TIMES * sum(seconds))
 
 
 def _functions(source: str) -> list[range]:
@@ -208,15 +210,16 @@ def _baseline(path: Path, tests: Sequence[str]) -> dict[str, Ran]:
     return {test: Ran(seconds, frozenset(lines)) for test, (seconds, lines) in ran.items()}
 
 
-def _passes(path: Path, source: str, tests: Sequence[str], ordered: Sequence[str], most: float) -> bool:
+def _passes(path: Path, source: str, tests: Sequence[str], ordered: Sequence[str], longest: float, most: float) -> bool:
     if not ordered:
         return True
 
     def run() -> int:
         sys.meta_path.insert(0, _Mutated(f"handler.{path.stem}", path, source))
         files = [test for test in tests if any(each.startswith(test) for each in ordered)]
-        return int(pytest.main(_arguments(files), plugins=[Selected(ordered)]))
+        return int(pytest.main([*_arguments(files), f"--timeout={longest}"], plugins=[Selected(ordered)]))
 
+    # A loop that never gives way to a signal's handler is ended from outside.
     return _forked(run, most, Path(os.devnull)) == 0
 
 
