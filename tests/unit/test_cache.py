@@ -222,6 +222,14 @@ def test_an_entry_that_is_not_the_views_list_is_rebuilt_over_where_it_can_be(
     assert applied.counts["list_foreign"] == 1
 
 
+def test_every_entry_that_is_rebuilt_over_is_counted(cache: EngineCache) -> None:
+    stream = Stream()
+    for creator in ("ann", "bob"):
+        stream.put(order(1, creator=creator) | {"pk": creator})
+        cache.put(creator, b"not JSON")
+    assert run(operations(stream, {"creator_orders": VIEWS["creator_orders"]}), cache).counts["list_foreign"] == 2
+
+
 def test_a_list_too_big_is_taken_away_by_an_expiring_null(cache: EngineCache, stream: Stream) -> None:
     cache.put("all-orders", json.dumps([{"id": f"o{n}", "createdAt": BIG} for n in range(16)]).encode())
     stream.put(order(2, createdAt=BIG))
@@ -1144,6 +1152,21 @@ def test_a_list_of_another_definition_is_rebuilt_once_the_index_cannot_lag(cache
     assert cache.clock() - started == pytest.approx(5)
     # Looked at, and again once the index has all that the list had seen.
     assert applied.counts["list_redefined"] == 2
+
+
+def test_no_list_of_another_definition_is_waited_for_longer_than_the_time_left(cache: EngineCache) -> None:
+    cut_at_two(cache, FIRST_TWO_OF_INDEX)
+    before = cache.get("all-orders")
+    stream = Stream()
+    stream.put(order(4))
+    started = cache.clock()
+    redefined = {"all": VIEWS["all_orders"] | {"limit": 3}}
+    applied = run(operations(stream, redefined), cache, seconds=5 + cache.request_seconds - 0.1)
+    assert applied.counts["out_of_time"] == 1
+    assert cache.clock() == started
+    assert cache.get("all-orders") == before
+    run(operations(stream, redefined), cache, seconds=5 + cache.request_seconds)
+    assert cache.clock() - started == pytest.approx(5)
 
 
 def test_a_list_of_another_definition_of_the_table_itself_is_rebuilt_at_once(cache: EngineCache) -> None:
