@@ -169,6 +169,19 @@ def test_a_list_changed_meanwhile_is_read_again(cache: EngineCache, stream: Stre
     assert 0 < cache.clock() - started < 0.1
 
 
+def test_every_time_that_a_list_was_changed_meanwhile_is_counted(cache: EngineCache, stream: Stream) -> None:
+    cache.put("all-orders", b"[]")
+    others = iter((b'[{"id":"order-8","createdAt":"2026"}]', b'[{"id":"order-9","createdAt":"2027"}]'))
+
+    def meddle(name: str, key: str) -> None:
+        if name == "set_if_hash" and (other := next(others, None)):
+            cache.put(key, other)
+
+    cache.before = meddle
+    assert run(operations(stream, ALL_ORDERS), cache).counts["list_conflict"] == 2
+    assert rows(cache, "all-orders") == ["order-9", "order-1"]
+
+
 def test_a_list_that_another_writer_rebuilt_first_is_updated(cache: EngineCache, stream: Stream) -> None:
     def meddle(name: str, key: str) -> None:
         if name == "set_if_absent":
@@ -1190,6 +1203,7 @@ def test_a_list_of_another_definition_is_cleared_where_it_cannot_be_rebuilt(cach
     stream.put(order(4))
     applied = run(operations(stream, NO_REBUILD), cache)
     assert cache.get("all-orders") == b"null"
+    assert applied.counts == {"list_read": 1, "list_redefined": 1, "list_cut": 1}
     assert not applied.failures
     cache.clock.now += 5
     assert cache.get("all-orders") is None
