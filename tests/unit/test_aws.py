@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
@@ -12,7 +13,7 @@ from moto import mock_aws
 
 from handler.attributes import Template
 from handler.aws import DynamoTable, SecretKey
-from handler.cache import CacheError
+from handler.cache import CONCURRENCY, CacheError
 from handler.momento_cache import MomentoCache
 from handler.settings import Momento, RebuildFrom, Table
 
@@ -193,6 +194,53 @@ def test_a_query_is_bounded_as_a_whole(table: DynamoTable, trickle: str, monkeyp
 
     with pytest.raises(CacheError, match="rebuild_from: DynamoDB does not answer: check the function's network"):
         asyncio.run(asyncio.wait_for(query(), 5))
+
+
+def test_as_many_queries_as_operations_run_at_once_over_connections_that_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    all_there = threading.Barrier(CONCURRENCY)
+    connections: list[object] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            connections.append(self)
+            super().setup()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            all_there.wait(2.5)
+            self.send_response(200)
+            self.send_header("Content-Length", "12")
+            self.end_headers()
+            self.wfile.write(b'{"Items":[]}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = CONCURRENCY
+
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    async def queries(table: DynamoTable) -> None:
+        for _ in range(2):
+            every = (table.query(source(), {"pk": {"B": "AA=="}}, None) for _ in range(CONCURRENCY))
+            assert [page.images for page in await asyncio.gather(*every)] == [[]] * CONCURRENCY
+
+    with Server(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.server_port}")
+        try:
+            asyncio.run(queries(DynamoTable(Table(name="orders"))))
+        finally:
+            server.shutdown()
+            thread.join()
+    assert len(connections) == CONCURRENCY
 
 
 def test_the_secret_and_momento_leave_the_init_phase_time_to_say_what_is_wrong() -> None:
