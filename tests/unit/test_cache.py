@@ -138,6 +138,14 @@ def test_an_absent_list_that_can_not_be_rebuilt_stays_absent(cache: EngineCache,
     assert applied.counts["list_absent"] == 1
 
 
+def test_every_list_that_stays_absent_is_counted(cache: EngineCache) -> None:
+    stream = Stream()
+    for creator in ("ann", "bob"):
+        stream.put(order(1, creator=creator) | {"pk": creator})
+    views = {"mine": LIST | {"key": "{creator}"}}
+    assert run(operations(stream, views), cache).counts == {"list_read": 2, "list_absent": 2}
+
+
 def test_a_cached_list_costs_one_read_and_one_write_and_no_query(cache: EngineCache, stream: Stream) -> None:
     cache.put("all-orders", b"[]")
     table = MemoryTable()
