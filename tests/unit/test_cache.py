@@ -477,6 +477,16 @@ def test_a_rebuild_leaves_out_an_item_that_the_view_can_not_show_and_counts_it(
     assert applied.counts["row_rejected"] == 1
 
 
+def test_every_rebuild_and_every_row_left_out_is_counted(cache: EngineCache) -> None:
+    stream = Stream()
+    for creator in ("ann", "bob"):
+        stream.put(order(1, creator=creator) | {"pk": creator})
+    broken = [image(order(number, creator="ann")) | {"numItems": {"N": "secret"}} for number in (2, 3)]
+    table = MemoryTable([*broken, image(order(4, creator="bob"))])
+    applied = run(operations(stream, {"creator_orders": VIEWS["creator_orders"]}), cache, table)
+    assert applied.counts == {"list_read": 2, "list_rebuild": 2, "row_rejected": 2, "list_update": 2}
+
+
 def test_a_rebuild_just_within_the_limit_is_whole(cache: EngineCache, stream: Stream) -> None:
     run(operations(stream, ALL_ORDERS), cache, MemoryTable([image(order(n, createdAt=BIG)) for n in range(2, 18)]))
     assert len(rows(cache, "all-orders")) == 17
