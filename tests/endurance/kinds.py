@@ -100,8 +100,8 @@ class Outage(Kind):
     """Momento is unavailable, until the invocation's time is over."""
 
     name = "outage"
-    seconds = 1.7
-    counts_as = "retry"
+    # A request may take 1.1 s, and what is kept to report is 0.5 s. On a busy machine no time is left to retry.
+    seconds = 1.8
 
     def strike(self) -> None:
         self.around.momento.faults.clear()
