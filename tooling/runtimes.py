@@ -97,7 +97,7 @@ def main(
         if base is None:
             summary.append(f"Python {version}: NOT TESTED, because it is not on this machine")
             if version == versions[0]:
-                summary[-1] += ". It is the default runtime: install it (such as with: uv python install)"
+                summary[-1] += f". It is the default runtime: install it (such as with: uv python install {version})"
             continue
         started = time.monotonic()
         passed = passes(version, base)
