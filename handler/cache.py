@@ -48,6 +48,9 @@ LIST_COPIES = 6
 Rows take ROW_BYTES each on top, one list at a time: nothing else runs between decoding a list and encoding it.
 """
 
+KNOWN_SIZES = 10_000
+"""Of how many lists the size is kept. One that was never seen may be as large as an entry can be."""
+
 ROW_BYTES = 250
 """What one decoded row takes beside its JSON: a view of it, its member, and their place in a dictionary."""
 
@@ -184,6 +187,18 @@ class Memory:
         self.remembered_bytes = megabytes * 1_000_000 // 8
         self._lists: dict[str, Stored] = {}
         self._size = 0
+        self._sizes: dict[str, int] = {}
+
+    def expected(self, key: str) -> int | None:
+        """Return how large a list was when it was last seen, None where it never was."""
+        return self._sizes.get(key)
+
+    def see(self, key: str, size: int) -> None:
+        """Keep how large a list is, without its rows."""
+        self._sizes.pop(key, None)
+        self._sizes[key] = size
+        if len(self._sizes) > KNOWN_SIZES:
+            del self._sizes[next(iter(self._sizes))]
 
     def recall(self, key: str) -> Stored | None:
         """Return a list, and forget it."""
@@ -505,12 +520,13 @@ class _Run:
     async def _update(self, update: UpdateList) -> bool:
         """Bring a list up to date. Return False where it has to be looked at again."""
         stored = self._memory.recall(update.key)
-        size = self._cache.max_item_bytes if stored is None else stored.size
+        size = self._memory.expected(update.key) or self._cache.max_item_bytes
         async with self._room.taken(LIST_COPIES * size):
             entry = None
             if stored is None:
                 entry = await self._ask(lambda: self._cache.get_with_hash(update.key))
                 self.counts["list_read"] += 1
+                self._memory.see(update.key, 0 if entry is None else len(entry.value))
                 stored = None if entry is None or entry.value == lists.NULL else self._read(update, entry)
             waits = stored is not None and self._waits_for_index(update, stored)
             if not waits and (stored is not None or (entry is None and update.condition is not None)):
@@ -592,6 +608,7 @@ class _Run:
     def _fitting(self, update: UpdateList, rows: Mapping[str, lists.EncodedRow]) -> _NewList:
         rows = lists.cut(rows, update.definition)
         value = lists.write(rows, update.definition)
+        self._memory.see(update.key, len(value))
         if fits(update.key, value, self._cache):
             return _NewList("list_update", value, update.ttl_seconds, rows)
         return _NewList("too_big", lists.NULL, TAKEN_AWAY_SECONDS)

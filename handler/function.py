@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from handler.aws import DynamoTable, SecretKey
 from handler.cache import Memory
 from handler.momento_cache import MomentoCache
-from handler.pipeline import process, run_out
+from handler.pipeline import RUN_OUT_SECONDS, process, run_out
 from handler.settings import load
 
 REPORT_SECONDS = 0.5
@@ -40,7 +40,8 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     # The context goes by the wall clock, which may be behind after the environment was frozen.
     left = min(context.get_remaining_time_in_millis() / 1000, settings.timeout_seconds)
     deadline = time.monotonic() + left - REPORT_SECONDS
-    outcome = run_out(runner, process(event, settings, cache, table, memory, clock=time.monotonic, deadline=deadline))
+    main = process(event, settings, cache, table, memory, clock=time.monotonic, deadline=deadline)
+    outcome = run_out(runner, main, left - RUN_OUT_SECONDS)
     log = logger.error if outcome.log["failed"] else logger.info
     log("batch", extra=dict(outcome.log))
     for name, value in outcome.metrics.items():

@@ -14,8 +14,8 @@ from handler.records import Batch, decode
 from handler.settings import Settings
 from handler.views import Plan, plan
 
-RUN_OUT_SECONDS = 2.0
-"""The longest wait for tasks that an exception from outside has left behind."""
+RUN_OUT_SECONDS = 0.1
+"""The longest wait for tasks that are cancelled because their batch has raised."""
 
 T = TypeVar("T")
 
@@ -54,22 +54,34 @@ async def process(
     return report(batch, planned.rejections, applied, now())
 
 
-def run_out(runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:
+def run_out(runner: asyncio.Runner, main: Coroutine[Any, Any, T], seconds: float) -> T:
     """Run a coroutine, and leave nothing of it behind, however it ends.
 
     An exception may come from outside: a layer's alarm signal, KeyboardInterrupt. It ends the runner's loop and not the
-    tasks, which would go on in the next invocation: their requests would land after newer values.
+    tasks, which would go on in the next invocation: their requests would land after newer values. Or it hits one of
+    asyncio's callbacks, which drops it, and the task that the callback was to wake waits forever.
+
+    Args:
+        runner: where it runs.
+        main: the coroutine.
+        seconds: how long it may take. It keeps to this itself, unless it is stuck.
+
+    Raises:
+        RuntimeError: it was stuck.
     """
+    loop = runner.get_loop()
+    end = loop.call_later(seconds, loop.stop)
     try:
         return runner.run(main)
     except BaseException:
-        loop = runner.get_loop()
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
-        # A task whose wake-up the exception has hit never runs again, so it does no harm, and is not waited for.
+        # A task that is stuck never runs again, so it does no harm, and is not waited for.
         loop.run_until_complete(asyncio.wait(left, timeout=RUN_OUT_SECONDS) if left else asyncio.sleep(0))
         raise
+    finally:
+        end.cancel()
 
 
 def _planned(event: Any, settings: Settings) -> tuple[Batch, Plan]:

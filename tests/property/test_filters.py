@@ -5,6 +5,7 @@ The filters are those that Terraform derives, and are judged by the event source
 
 import json
 import random
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -95,13 +96,21 @@ def mappings() -> list[Mapped]:
     return [
         Mapped(
             hash_key_type=mapping["hash_key"]["type"],
-            patterns=tuple(Pattern(json.loads(each)) for each in mapping["wheres"]),
+            patterns=tuple(Pattern(_composed(each)) for each in mapping["wheres"]),
             callers=compiled(mapping["filter_patterns"]),
             filters=compiled(derived[name]),
             is_filtered=len(derived[name]) > len(mapping["filter_patterns"]),
         )
         for name, mapping in asked.items()
     ]
+
+
+def _composed(where: str) -> dict[str, Any]:
+    """A pattern as Terraform hands it to the handler: it normalizes text to form C (hashicorp/terraform#36207)."""
+    composed: dict[str, Any] = json.loads(
+        unicodedata.normalize("NFC", json.dumps(json.loads(where), ensure_ascii=False))
+    )
+    return composed
 
 
 plain = st.one_of(

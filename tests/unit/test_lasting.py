@@ -110,7 +110,7 @@ def test_requests_under_way_end_with_an_invocation_that_an_exception_from_outsid
                 stream.event(), settings(VIEWS), cache, MemoryTable(), Memory(), clock=cache.clock, deadline=1e9
             )
             with pytest.raises((Alarm, BaseExceptionGroup)):
-                run_out(runner, handling)
+                run_out(runner, handling, 60)
             assert asyncio.all_tasks(runner.get_loop()) == set()
             runner.run(asyncio.sleep(0.3))
     finally:
@@ -139,7 +139,7 @@ def test_what_is_left_when_the_loop_itself_is_interrupted_is_cancelled_and_await
 
     with asyncio.Runner() as runner:
         with pytest.raises(KeyboardInterrupt):
-            run_out(runner, main())
+            run_out(runner, main(), 60)
         assert asyncio.all_tasks(runner.get_loop()) == set()
     assert ended == ["request"]
 
@@ -214,4 +214,15 @@ def test_a_task_that_can_never_run_again_is_not_waited_for_without_end() -> None
         raise ZeroDivisionError
 
     with asyncio.Runner() as runner, pytest.raises(ZeroDivisionError):
-        run_out(runner, main())
+        run_out(runner, main(), 60)
+
+
+def test_a_batch_that_is_stuck_ends_all_the_same() -> None:
+    async def stuck() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with asyncio.Runner() as runner:
+        with pytest.raises(RuntimeError, match="Event loop stopped"):
+            run_out(runner, stuck(), 0.05)
+        assert asyncio.all_tasks(runner.get_loop()) == set()
+        assert run_out(runner, asyncio.sleep(0, "next"), 0.05) == "next"
