@@ -1155,6 +1155,26 @@ def test_a_limited_rebuild_too_big_all_the_same_stops_reading(cache: EngineCache
     assert table.pages < 25
 
 
+def test_a_limited_rebuild_goes_on_where_the_rows_of_the_batch_may_take_the_place_of_those_too_big(
+    cache: EngineCache,
+) -> None:
+    stream = Stream()
+    for number in range(61, 71):
+        stream.put(order(number))
+    table = MemoryTable([image(order(number, numItems=BIG)) for number in range(1, 61)])
+    run(operations(stream, {"all": FIRST_TWO_OF_INDEX["all"] | {"limit": 20}}), cache, table)
+    assert rows(cache, "all-orders") == [f"order-{number}" for number in range(70, 50, -1)]
+
+
+def test_a_limited_rebuild_goes_on_where_the_batch_may_replace_all_of_it() -> None:
+    cache = EngineCache(limits=Limits(item_bytes=1_000))
+    stream = Stream()
+    stream.put(order(1))
+    table = MemoryTable([*(image(order(number, numItems="x" * 1_500)) for number in range(2, 9)), image(order(9))])
+    run(operations(stream, {"all": FIRST_TWO_OF_INDEX["all"] | {"limit": 1}}), cache, table)
+    assert rows(cache, "all-orders") == ["order-9"]
+
+
 def test_a_row_removed_that_the_index_still_has_takes_no_place_in_a_limited_list(cache: EngineCache) -> None:
     table = MemoryTable([image(order(number)) for number in (5, 4, 3, 2, 1)])
     run(operations(removal(5), {"all": VIEWS["all_orders"] | {"limit": 1}}), cache, table)
