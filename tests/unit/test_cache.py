@@ -827,6 +827,18 @@ def test_the_secret_is_looked_at_once_in_a_batch_and_a_look_that_fails_is_named(
     assert down.renewals == applied.counts["key_renewal"] == 1
 
 
+def test_what_is_asked_again_with_a_new_key_waits_for_its_turn(cache: EngineCache) -> None:
+    cache.pace = Pace(5)
+    stream = Stream()
+    for number in range(5):
+        stream.put(order(number))
+    refuse(cache, "set", KeyRefusedError("momento.secret_arn"), times=1)
+    started = cache.clock()
+    assert run(operations(stream, {"order": VIEWS["order"]}), cache).counts["set"] == 5
+    assert cache.clock() - started == pytest.approx(1.0)
+    assert cache.pace.wait(cache.clock()) == pytest.approx(1.0)
+
+
 def test_where_the_secret_holds_the_same_key_momentos_own_answer_is_told(cache: EngineCache, stream: Stream) -> None:
     class Same(EngineCache):
         async def renew(self) -> bool:
