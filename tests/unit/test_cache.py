@@ -961,6 +961,24 @@ def test_a_request_whose_turn_would_come_too_late_is_not_made(cache: EngineCache
     assert [failure.operation.key for failure in applied.failures] == [f"order-{n}" for n in range(4, 10)]
 
 
+@pytest.mark.parametrize(("seconds", "made"), [(3.9, 1), (4.0, 2)])
+def test_a_request_that_is_held_back_while_it_waits_for_its_turn_is_made_after_that_in_time_or_not_at_all(
+    cache: EngineCache, seconds: float, made: int
+) -> None:
+    cache.pace = Pace(1)
+
+    def replace_the_connection(name: str, key: str) -> None:
+        if len(cache.requests) == 1:
+            cache.pace.hold(cache.clock() + 3)
+
+    cache.before = replace_the_connection
+    started = cache.clock()
+    applied = run([DeleteEntry("order", f"order-{n}", n) for n in range(2)], cache, seconds=seconds)
+    assert len(cache.requests) == made
+    assert applied.counts["out_of_time"] == 2 - made
+    assert cache.clock() - started == pytest.approx({1: 1.0, 2: 3.0}[made])
+
+
 def test_a_call_of_several_operations_counts_as_so_many() -> None:
     pace = Pace(100)
     assert pace.most == 100
