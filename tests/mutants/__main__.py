@@ -13,7 +13,7 @@ console = Console(emoji=False, highlight=False, soft_wrap=True)
 main = typer.Typer(add_completion=False)
 
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
-RESULTS = ROOT / ".build/mutants/survivors"
+RESULTS = ROOT / ".build/survivors"
 
 
 def equivalent(module: str) -> set[str]:
