@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -423,6 +424,33 @@ def test_a_secret_that_holds_no_fitting_key_is_named_and_not_shown(endpoint: str
 )
 def test_the_endpoint_is_the_keys_own_or_the_one_named(endpoint: str | None, key: str, host: str) -> None:
     assert credentials_of(key, endpoint).cache_endpoint == host
+
+
+def test_momento_itself_is_reached_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that gRPC asks for a tunnel sees where to, and the first bytes that go through it."""
+    seen: list[bytes] = []
+
+    def answer(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        with client:
+            seen.append(client.recv(1_000).split(b"\r\n")[0])
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            seen.append(client.recv(3))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        monkeypatch.setenv("grpc_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+        async def connect() -> None:
+            with pytest.raises(CacheError, match="Momento does not answer: check the proxy in .* grpc_proxy"):
+                await MomentoCache(momento(None), StoredKey(V1_KEY)).connect()
+
+        asyncio.run(connect())
+        thread.join()
+    assert seen[0] == b"CONNECT cache.example.com:443 HTTP/1.1"
+    # A TLS handshake record.
+    assert seen[1][:2] == b"\x16\x03"
 
 
 def test_a_batch_is_written_by_one_request_with_the_key(server: MomentoServer) -> None:
