@@ -12,7 +12,7 @@ import grpc
 import msgspec
 import pytest
 
-from handler.cache import CacheError, KeyRefusedError, TransientError
+from handler.cache import CacheError, KeyRefusedError, RefusedError, TransientError
 from handler.momento_cache import CONNECT_SECONDS, MomentoCache, credentials_of
 from handler.settings import Momento
 from handler.views import SetEntry
@@ -157,7 +157,8 @@ def test_a_cache_that_does_not_exist_is_named_by_every_request(server: MomentoSe
         ("DEADLINE_EXCEEDED", r"Momento does not answer: .*momento\.endpoint .TIMEOUT_ERROR"),
         ("PERMISSION_DENIED", 'momento.secret_arn: the API key .* read and write permission on the cache "pizza"'),
         ("RESOURCE_EXHAUSTED", "Momento's limit is reached.*LIMIT_EXCEEDED_ERROR: why"),
-        ("INVALID_ARGUMENT", "Momento refuses the request"),
+        ("INVALID_ARGUMENT", r"Momento refuses the request .INVALID_ARGUMENT_ERROR: why.$"),
+        ("INTERNAL", r"Momento failed .INTERNAL_SERVER_ERROR: why.$"),
     ],
 )
 def test_an_error_is_raised_and_says_what_to_fix(server: MomentoServer, code: str, message: str) -> None:
@@ -170,27 +171,30 @@ def test_an_error_is_raised_and_says_what_to_fix(server: MomentoServer, code: st
 
 
 @pytest.mark.parametrize(
-    ("code", "err", "transient"),
+    ("code", "err", "kind"),
     [
-        ("UNAVAILABLE", None, True),
-        ("DEADLINE_EXCEEDED", None, True),
-        ("INTERNAL", None, True),
-        ("RESOURCE_EXHAUSTED", None, True),
-        ("RESOURCE_EXHAUSTED", "operations_rate_limit_exceeded", True),
-        ("RESOURCE_EXHAUSTED", "throughput_rate_limit_exceeded", True),
-        ("RESOURCE_EXHAUSTED", "item_size_limit_exceeded", False),
-        ("RESOURCE_EXHAUSTED", "request_size_limit_exceeded", False),
-        ("INVALID_ARGUMENT", None, False),
-        ("NOT_FOUND", "cache_not_found", False),
-        ("PERMISSION_DENIED", None, False),
-        ("FAILED_PRECONDITION", None, False),
-        ("CANCELLED", None, True),
-        ("UNKNOWN", None, True),
-        ("ABORTED", None, True),
+        ("UNAVAILABLE", None, TransientError),
+        ("DEADLINE_EXCEEDED", None, TransientError),
+        ("INTERNAL", None, TransientError),
+        ("RESOURCE_EXHAUSTED", None, TransientError),
+        ("RESOURCE_EXHAUSTED", "operations_rate_limit_exceeded", TransientError),
+        ("RESOURCE_EXHAUSTED", "throughput_rate_limit_exceeded", TransientError),
+        ("RESOURCE_EXHAUSTED", "item_size_limit_exceeded", RefusedError),
+        ("RESOURCE_EXHAUSTED", "request_size_limit_exceeded", RefusedError),
+        ("INVALID_ARGUMENT", None, RefusedError),
+        ("OUT_OF_RANGE", None, RefusedError),
+        ("UNIMPLEMENTED", None, RefusedError),
+        ("NOT_FOUND", "cache_not_found", KeyRefusedError),
+        ("PERMISSION_DENIED", None, KeyRefusedError),
+        ("FAILED_PRECONDITION", None, RefusedError),
+        ("ALREADY_EXISTS", None, CacheError),
+        ("CANCELLED", None, TransientError),
+        ("UNKNOWN", None, TransientError),
+        ("ABORTED", None, TransientError),
     ],
 )
 def test_what_may_succeed_the_next_time_is_told_apart_and_nothing_is_asked_twice(
-    server: MomentoServer, code: str, err: str | None, transient: bool
+    server: MomentoServer, code: str, err: str | None, kind: type[CacheError]
 ) -> None:
     rpcs = ("SetBatch", "Delete", "SetIfHash", "SetIfNotExists")
     for rpc in rpcs:
@@ -203,7 +207,7 @@ def test_what_may_succeed_the_next_time_is_told_apart_and_nothing_is_asked_twice
     ):
         with pytest.raises(CacheError) as caught:
             use(server, request_of)
-        assert isinstance(caught.value, TransientError) is transient
+        assert type(caught.value) is kind
     assert {rpc: server.counters[rpc].requests for rpc in rpcs} == dict.fromkeys(rpcs, 1)
 
 
