@@ -5,6 +5,7 @@ import base64
 import json
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from handler.cache import CacheError, KeyRefusedError, RefusedError, TransientError
-from handler.momento_cache import CONNECT_SECONDS, MomentoCache, credentials_of
+from handler.momento_cache import CONNECT_SECONDS, DROPPED_SECONDS, MomentoCache, credentials_of
 from handler.settings import Momento
 from handler.views import SetEntry
 from local.momento import Fault, MomentoServer
@@ -125,6 +126,99 @@ def test_no_request_takes_longer_than_it_says(server: MomentoServer) -> None:
             with pytest.raises(CacheError, match="TIMEOUT_ERROR"):
                 await asyncio.wait_for(request, cache.request_seconds + REPORT_SECONDS)
         assert cache.request_seconds < 5
+
+    use(server, walk)
+
+
+REQUEST_SECONDS = 0.5
+"""As long as a request takes here, for tests in which some are never answered."""
+
+
+def held_after(server: MomentoServer, *requests: Callable[[MomentoCache], Awaitable[Any]]) -> tuple[float, list[Any]]:
+    """Make requests, each 0.1 s after the one before. Return for how long the next is held back, and what came of them.
+
+    Requests are held back where the connection was replaced.
+    """
+
+    async def walk(cache: MomentoCache) -> tuple[float, list[Any]]:
+        cache.request_seconds = REQUEST_SECONDS
+
+        async def later(position: int, request: Use) -> Any:
+            await asyncio.sleep(0.1 * position)
+            return await request(cache)
+
+        starting = [later(position, request) for position, request in enumerate(requests)]
+        outcomes = await asyncio.gather(*starting, return_exceptions=True)
+        held = cache.pace.held(time.monotonic())
+        # Whatever the connection was, the next request is answered.
+        await cache.delete("next")
+        return held, outcomes
+
+    held, outcomes = use(server, walk)
+    return held, outcomes
+
+
+def get(cache: MomentoCache) -> Awaitable[Any]:
+    return cache.get_with_hash("k")
+
+
+def absent(cache: MomentoCache) -> Awaitable[Any]:
+    return cache.remaining_ttl("k")
+
+
+def test_a_connection_without_an_answer_is_replaced_and_requests_wait_until_it_is_gone(server: MomentoServer) -> None:
+    server.faults.add(Fault(rpc="GetWithHash", silent=True))
+    held, (error,) = held_after(server, get)
+    assert DROPPED_SECONDS - 0.5 < held <= DROPPED_SECONDS
+    assert "TIMEOUT_ERROR" in str(error)
+
+
+def test_requests_on_a_connection_that_is_replaced_may_be_made_again(server: MomentoServer) -> None:
+    server.faults.add(Fault(rpc="GetWithHash", silent=True, times=2))
+    held, errors = held_after(server, get, get)
+    assert 0 < held <= DROPPED_SECONDS
+    assert [type(error) for error in errors] == [TransientError] * 2
+    assert "Momento does not answer" in str(errors[1])
+    assert "CONNECTION_ERROR: connection replaced" in str(errors[1])
+
+
+@pytest.mark.parametrize(
+    ("code", "replaced"),
+    [(None, False), ("NOT_FOUND", False), ("INTERNAL", False), ("UNAVAILABLE", True), ("CANCELLED", True)],
+)
+def test_a_connection_that_answers_another_request_is_kept(
+    server: MomentoServer, code: str | None, replaced: bool
+) -> None:
+    """What gRPC itself says where there is no connection is no answer."""
+    server.faults.add(Fault(rpc="GetWithHash", silent=True))
+    if code is not None:
+        server.faults.add(Fault(rpc="ItemGetTtl", code=code))
+    held, _ = held_after(server, get, absent)
+    assert (held > 0) is replaced
+
+
+def test_an_answer_before_a_request_says_nothing_of_the_connection_since(server: MomentoServer) -> None:
+    server.faults.add(Fault(rpc="GetWithHash", silent=True))
+    held, _ = held_after(server, absent, get)
+    assert held > 0
+
+
+@pytest.mark.parametrize("code", ["DEADLINE_EXCEEDED", "UNAVAILABLE", "CANCELLED"])
+def test_a_connection_over_which_momento_itself_says_that_it_was_too_slow_is_kept(
+    server: MomentoServer, code: str
+) -> None:
+    server.faults.add(Fault(rpc="GetWithHash", code=code))
+    held, _ = held_after(server, get)
+    assert held == 0
+
+
+def test_a_request_that_is_cancelled_ends_as_cancelled(server: MomentoServer) -> None:
+    server.faults.add(Fault(rpc="GetWithHash", silent=True))
+
+    async def walk(cache: MomentoCache) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(cache.get_with_hash("k"), 0.1)
+        assert cache.pace.held(time.monotonic()) == 0
 
     use(server, walk)
 
