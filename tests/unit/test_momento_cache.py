@@ -19,6 +19,7 @@ from handler.settings import Momento
 from handler.views import SetEntry
 from local.momento import Fault, MomentoServer
 from local.momento.engine import Limits
+from tests.proxy import Proxy
 
 
 def an_entry(key: str, value: bytes, ttl_seconds: int = 600) -> SetEntry:
@@ -171,6 +172,26 @@ def test_a_connection_without_an_answer_is_replaced_and_requests_wait_until_it_i
     held, (error,) = held_after(server, get)
     assert DROPPED_SECONDS - 0.5 < held <= DROPPED_SECONDS
     assert "TIMEOUT_ERROR" in str(error)
+
+
+def test_a_replaced_connection_is_closed_and_another_one_is_opened(server: MomentoServer) -> None:
+    server.faults.add(Fault(rpc="GetWithHash", silent=True))
+
+    async def walk(proxy: Proxy) -> None:
+        cache = MomentoCache(momento(proxy.endpoint), StoredKey("good"))
+        await cache.connect()
+        cache.request_seconds = REQUEST_SECONDS
+        with pytest.raises(TransientError):
+            await cache.get_with_hash("k")
+        await cache.delete("k")
+        used, unused = proxy.received
+        await cache.delete("k")
+        assert proxy.received[0] == used
+        assert proxy.received[1] > unused
+        await cache.close()
+
+    with Proxy(server.port) as proxy:
+        asyncio.run(walk(proxy))
 
 
 def test_requests_on_a_connection_that_is_replaced_may_be_made_again(server: MomentoServer) -> None:
