@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -125,7 +126,7 @@ def test_what_is_left_when_the_loop_itself_is_interrupted_is_cancelled_and_await
         try:
             await asyncio.sleep(60)
         finally:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
             ended.append("request")
 
     async def main() -> None:
@@ -142,6 +143,18 @@ def test_what_is_left_when_the_loop_itself_is_interrupted_is_cancelled_and_await
             run_out(runner, main(), 60)
         assert asyncio.all_tasks(runner.get_loop()) == set()
     assert ended == ["request"]
+
+
+def test_an_exception_with_nothing_under_way_ends_the_invocation_at_once() -> None:
+    async def main() -> None:
+        raise ZeroDivisionError
+
+    with asyncio.Runner() as runner:
+        runner.run(asyncio.sleep(0))
+        started = time.monotonic()
+        with pytest.raises(ZeroDivisionError):
+            run_out(runner, main())
+        assert time.monotonic() - started < 0.5
 
 
 LISTS = """

@@ -1,13 +1,15 @@
 import asyncio
 import gc
+import sys
 from typing import Any
 
 import pytest
 
-from handler.cache import CacheError, Memory
+from handler.cache import CacheError, Memory, TransientError
 from handler.outcome import LOGGED_FAILURES, Outcome
 from handler.pipeline import process
 from handler.settings import SettingsError
+from tests import doubles
 from tests.doubles import EngineCache, MemoryTable
 from tests.pizza import VIEWS, order, settings
 from tests.stream import Stream, sequence_number
@@ -67,6 +69,52 @@ def test_the_collector_is_paused_for_the_pure_steps_alone(stream: Stream) -> Non
     assert all(collects)
     assert gc.isenabled()
     assert gc.get_freeze_count() == frozen
+
+
+def test_nothing_is_collected_while_a_batch_is_read_and_gathered(stream: Stream) -> None:
+    modules: set[str] = set()
+
+    def note(_phase: str, _info: object) -> None:
+        frame: Any = sys._getframe()
+        while frame is not None:
+            modules.add(str(frame.f_globals.get("__name__")))
+            frame = frame.f_back
+
+    settings(ORDER)
+    threshold = gc.get_threshold()
+    gc.callbacks.append(note)
+    gc.set_threshold(1)
+    try:
+        handled(stream, EngineCache())
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(note)
+    assert "handler.cache" in modules
+    assert not modules & {"handler.records", "handler.changes"}
+
+
+def test_a_pause_before_a_retry_is_shortened_by_the_chance_that_is_given(stream: Stream) -> None:
+    cache = EngineCache()
+    left = iter(range(3))
+
+    def busy(_name: str, _key: str) -> None:
+        if next(left, None) is not None:
+            raise TransientError("throttled")
+
+    cache.before = busy
+    started = cache.clock()
+    handling = process(
+        stream.event(),
+        settings(ORDER),
+        cache,
+        MemoryTable(),
+        Memory(),
+        clock=cache.clock,
+        deadline=cache.clock() + 60,
+        chance=lambda: 0.0,
+    )
+    assert doubles.run(handling, cache.clock).response == {"batchItemFailures": []}
+    assert cache.clock() == started
 
 
 def test_the_lowest_unfinished_record_alone_is_named_as_the_stream_wrote_it(stream: Stream) -> None:
