@@ -48,7 +48,9 @@ def run(
         RESULTS.mkdir(parents=True, exist_ok=True)
         result.write_text("".join(f"{name}\n" for name in survived))
         new = [name for name in survived if name not in listed]
-        stale = listed & {each.name for each in chosen} - set(survived)
+        stale = sorted(listed & {each.name for each in chosen} - set(survived))
+        for name in stale:
+            console.print(f"killed, though it is listed as equivalent: {path.stem}.py {name}", markup=False)
         left += len(new) + len(stale)
         counts = (len(chosen), len(chosen) - len(survived), len(survived) - len(new), len(new), len(stale))
         table.add_row(path.name, *map(str, counts))
