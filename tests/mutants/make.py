@@ -113,8 +113,8 @@ def _replaced(source: str, module: cst.Module, node: Any, change: Any, near: int
     at = source.find(old, max(0, near - len(old) + len(old.lstrip())))
     # A node that has an indentation of its own, or whose place is not known.
     if isinstance(node, cst.Match) or not 0 <= near - at <= len(old):
-        return module.deep_replace(node, change).code
-    return source[:at] + module.code_for_node(change) + source[at + len(old) :]
+        return str(module.deep_replace(node, change).code)
+    return f"{source[:at]}{module.code_for_node(change)}{source[at + len(old) :]}"
 
 
 def _compiles(source: str) -> bool:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import CodeType
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import coverage
@@ -122,7 +122,7 @@ class Watched:
         return {test: Ran(seconds, frozenset(lines[test])) for test, seconds in self.seconds.items()}
 
 
-class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
+class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports one module from a mutant."""
 
     def __init__(self, module: str, path: Path, source: str) -> None:
@@ -133,14 +133,8 @@ class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
             return None
         return importlib.util.spec_from_file_location(fullname, self._path, loader=self)
 
-    def get_data(self, _path: str | bytes) -> bytes:
-        return self._source.encode()
-
-    def get_filename(self, _name: str) -> str:
-        return str(self._path)
-
-    def get_code(self, _name: str) -> CodeType:
-        return compile(self._source, str(self._path), "exec")
+    def exec_module(self, module: ModuleType) -> None:
+        exec(compile(self._source, str(self._path), "exec"), vars(module))  # noqa: S102
 
 
 def mutants(path: Path) -> list[Mutant]:

@@ -159,6 +159,27 @@ def test_a_table_out_of_reach_fails_within_the_time_it_says(
             numbers(DynamoTable(Table(name="orders")), source(), {"pk": {"B": "AA=="}})
 
 
+def test_a_query_is_made_as_often_as_its_time_allows(table: DynamoTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[object] = []
+
+    def hang_up(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, address = listener.accept()
+                attempts.append(address)
+                client.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=hang_up, args=(listener,))
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(CacheError, match="rebuild_from: the query failed: Connection"):
+            numbers(DynamoTable(Table(name="orders")), source(), {"pk": {"B": "AA=="}})
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert len(attempts) == ATTEMPTS
+
+
 @pytest.fixture
 def trickle() -> Iterator[str]:
     """The address of a server whose answer never ends: each read gets a byte, so no read times out."""
