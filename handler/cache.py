@@ -157,18 +157,20 @@ class Stored(Struct, frozen=True):
         hash: Momento's.
         rows: its rows; None: the entry is something else than the view's list.
         size: how many bytes its JSON has.
+        held: how many bytes were read for it, all of which its rows keep in memory.
         redefined: whether it is a list of another definition of its view.
     """
 
     hash: bytes
     rows: Mapping[str, lists.EncodedRow] | None
     size: int
+    held: int = 0
     redefined: bool = False
 
     @property
     def memory(self) -> int:
         """How many bytes of memory it takes."""
-        return self.size + ROW_BYTES * len(self.rows or ())
+        return max(self.size, self.held) + ROW_BYTES * len(self.rows or ())
 
 
 class Memory:
@@ -178,12 +180,12 @@ class Memory:
     on from batch to batch.
 
     Args:
-        megabytes: the function's memory size. A quarter is for the lists under way, an eighth for those remembered;
+        megabytes: the function's memory size. A sixth is for the lists under way, an eighth for those remembered;
             the rest is for the interpreter with its libraries, a batch of 6 MB, and what it is made into.
     """
 
     def __init__(self, megabytes: int = 512) -> None:
-        self.under_way_bytes = megabytes * 1_000_000 // 4
+        self.under_way_bytes = megabytes * 1_000_000 // 6
         self.remembered_bytes = megabytes * 1_000_000 // 8
         self._lists: dict[str, Stored] = {}
         self._size = 0
@@ -193,10 +195,11 @@ class Memory:
         """Return how large a list was when it was last seen, None where it never was."""
         return self._sizes.get(key)
 
-    def see(self, key: str, size: int) -> None:
-        """Keep how large a list is, without its rows."""
+    def see(self, key: str, size: int | None) -> None:
+        """Keep how large a list is, without its rows; None: it is away, and may be of any size when it comes back."""
         self._sizes.pop(key, None)
-        self._sizes[key] = size
+        if size is not None:
+            self._sizes[key] = size
         if len(self._sizes) > KNOWN_SIZES:
             del self._sizes[next(iter(self._sizes))]
 
@@ -428,6 +431,8 @@ class _Run:
         self._chance = chance
         self._renewal: asyncio.Task[str] | None = None
         self._room = _Room(memory.under_way_bytes)
+        # Lists of which a request has shown that what was read of them is no longer so.
+        self._doubted: set[str] = set()
         # By key, the hash of a list of another definition that is as old as an index can lag.
         self._aged: dict[str, bytes] = {}
 
@@ -524,10 +529,11 @@ class _Run:
         async with self._room.taken(LIST_COPIES * size):
             entry = None
             if stored is None:
-                entry = await self._ask(lambda: self._cache.get_with_hash(update.key))
+                consistent = update.key in self._doubted
+                entry = await self._ask(lambda: self._cache.get_with_hash(update.key, consistent=consistent))
                 self.counts["list_read"] += 1
-                self._memory.see(update.key, 0 if entry is None else len(entry.value))
                 stored = None if entry is None or entry.value == lists.NULL else self._read(update, entry)
+                self._memory.see(update.key, None if stored is None else stored.size)
             waits = stored is not None and self._waits_for_index(update, stored)
             if not waits and (stored is not None or (entry is None and update.condition is not None)):
                 return await self._write(update, stored)
@@ -558,7 +564,7 @@ class _Run:
         """
         if lists.is_redefined(entry.value, update.definition):
             self.counts["list_redefined"] += 1
-            return Stored(entry.hash, None, len(entry.value), redefined=True)
+            return Stored(entry.hash, None, len(entry.value), len(entry.value), redefined=True)
         rows = None
         try:
             rows = lists.read(entry.value, update.definition)
@@ -566,7 +572,7 @@ class _Run:
             if update.condition is None:
                 raise
             self.counts["list_foreign"] += 1
-        return Stored(entry.hash, rows, len(entry.value))
+        return Stored(entry.hash, rows, len(entry.value), len(entry.value))
 
     async def _write(self, update: UpdateList, stored: Stored | None) -> bool:
         """Write a list as it has to become. Return False where it has to be looked at again."""
@@ -574,6 +580,7 @@ class _Run:
         # Write even an unchanged list: that renews its TTL, so it cannot expire while the index still lags.
         if not await self._store(update, new, stored):
             self.counts["list_conflict"] += 1
+            self._doubted.add(update.key)
             await asyncio.sleep(self._chance() * CONFLICT_DELAY_SECONDS)
             return False
         self.counts[new.counts_as] += 1
@@ -587,7 +594,12 @@ class _Run:
             return await self._ask(lambda: self._cache.set_if_absent(key, value, ttl_seconds))
         hashed = await self._ask(lambda: self._cache.set_if_hash(key, value, ttl_seconds, stored.hash))
         if hashed is not None and new.counts_as == "list_update":
-            self._memory.remember(key, Stored(hashed, new.rows, len(value)))
+            rows, held = new.rows, stored.held
+            if held > len(value):
+                # Rows that were read are views of all the bytes that were read, and keep more alive than there is.
+                rows, held = lists.views_of(new.rows, value), len(value)
+            self._memory.remember(key, Stored(hashed, rows, len(value), held))
+            self._memory.see(key, len(value))
         return hashed is not None
 
     async def _new_list(self, update: UpdateList, stored: Stored | None) -> _NewList:
@@ -608,7 +620,6 @@ class _Run:
     def _fitting(self, update: UpdateList, rows: Mapping[str, lists.EncodedRow]) -> _NewList:
         rows = lists.cut(rows, update.definition)
         value = lists.write(rows, update.definition)
-        self._memory.see(update.key, len(value))
         if fits(update.key, value, self._cache):
             return _NewList("list_update", value, update.ttl_seconds, rows)
         return _NewList("too_big", lists.NULL, TAKEN_AWAY_SECONDS)
@@ -633,6 +644,7 @@ class _Run:
                 return False
         again = await self._ask(lambda: self._cache.get_with_hash(update.key, consistent=True))
         if (again and again.value) != (entry and entry.value):
+            self._doubted.add(update.key)
             return False
         self.counts["list_absent"] += 1
         return True
@@ -656,7 +668,10 @@ class _Run:
                 # Its own record is rejected for this view. The others are not to suffer for it.
                 self.counts["row_rejected"] += 1
                 continue
-            if lists.is_replaced(place[1], row, update.edits):
+            edit = update.edits.get(place[1])
+            # An index that lags may show the item as it was before what its old images show.
+            leaves = isinstance(edit, Leaving) and edit.takes_item(image)
+            if leaves or lists.is_replaced(place[1], row, update.edits):
                 continue
             rows[place[1]] = row
             size += len(row)

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
+from handler.attributes import AttributeValue, Image, binary
+from handler.records import ItemKey
 from handler.settings import ListView
 
 NULL = b"null"
@@ -25,23 +27,59 @@ class Leaving(Struct, frozen=True):
     the second record would take away what the first one's item has just put there.
 
     Attributes:
-        own: what the item's old images show there, as JSON.
+        own: what tells the item's own apart, as JSON objects. Where the view shows the whole primary key, that: then it
+            does not matter of which state, or of which definition of the view, a row is. Else all that its old images
+            show.
+        by_key: whether it is the former.
+        fields: the names of what the view shows; empty where `by_key`.
+        items: the primary keys of those that leave.
     """
 
     own: frozenset[bytes]
+    by_key: bool
+    fields: frozenset[str]
+    items: frozenset[ItemKey]
+
+    def and_(self, other: "Leaving") -> "Leaving":
+        """Return what two items of one view leave at one place."""
+        return Leaving(self.own | other.own, self.by_key, self.fields, self.items | other.items)
+
+    def takes_item(self, image: Image) -> bool:
+        """Return whether an item of the table is one of those that leave, whichever of its states this is."""
+        return any(all(_holds(image.get(name), kind, content) for name, kind, content in item) for item in self.items)
 
     def takes(self, present: EncodedRow) -> bool:
         """Return whether what is present goes.
 
-        Values are compared, not bytes, because DynamoDB writes the attributes of one map in any order.
+        What no item of the view shows goes too: an application, or another definition of the view, has written it. One
+        may write null for what is absent, the other may lack a field.
         """
         if bytes(present) in self.own:
             return True
         try:
             value = _JSON.decode(present)
         except _UNREADABLE:
-            return False
-        return any(_JSON.decode(each) == value for each in self.own)
+            return True
+        if not isinstance(value, dict):
+            return True
+        owns = [_JSON.decode(each) for each in self.own]
+        if self.by_key:
+            return any(all(name not in value or _equal(value[name], each[name]) for name in each) for each in owns)
+        shown = {name: each for name, each in value.items() if name in self.fields and each is not None}
+        return not shown or any(
+            all(name in each and _equal(shown[name], each[name]) for name in shown) for each in owns
+        )
+
+
+def _holds(value: AttributeValue | None, kind: str, content: str) -> bool:
+    if value is None or kind not in value:
+        return False
+    return bool((binary(value[kind]) if kind == "B" else value[kind]) == content)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Return whether two values are the same: `true` is not 1, and a map's attributes have no order."""
+    return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
 
 
 Edit = bytes | Leaving | None
@@ -155,6 +193,11 @@ def cut(rows: Mapping[str, EncodedRow], view: ListView) -> dict[str, EncodedRow]
     """
     members, encoded = list(rows), list(rows.values())
     return {members[position]: encoded[position] for position in _order(members, encoded, view)[: view.limit]}
+
+
+def views_of(rows: Mapping[str, EncodedRow], written: bytes) -> dict[str, EncodedRow]:
+    """Return rows as views of the bytes that they were written as."""
+    return dict(zip(rows, _ROWS.decode(written), strict=True))
 
 
 def write(rows: Mapping[str, EncodedRow], view: ListView) -> bytes:

@@ -242,6 +242,13 @@ class _View(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", k
         """The attributes that tell the view's entries (or rows) apart."""
         return self.key.names
 
+    def shown_keys(self, key_attributes: Collection[str]) -> dict[str, str]:
+        """Return the attributes of the primary key that the view shows, by the field's name."""
+        if self.fields is None:
+            return {name: name for name in key_attributes}
+        shown = {path.text: name for name, path in self.fields.items() if path.text in key_attributes}
+        return {name: attribute for attribute, name in shown.items()}
+
     def shares_places(self, key_attributes: Collection[str]) -> bool:
         """Return whether an entry (or a list's row) may be one item's now and another's at the next moment.
 

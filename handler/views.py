@@ -1,5 +1,6 @@
 """Plan: what a batch's net changes mean for the cache, as the fewest operations that say it."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from msgspec import Raw, Struct
 from handler.attributes import AttributeValue, AttributeValueError, Image, encode
 from handler.changes import NetChange
 from handler.lists import Edit, Leaving
-from handler.records import Rejection, item_hash
+from handler.records import ItemKey, Rejection, item_hash
 from handler.settings import REFRESH, ItemView, ListView, Settings, View
 
 Row = Mapping[str, Raw]
@@ -124,15 +125,14 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     rejections: list[Rejection] = []
     for change in changes:
         images = _images(change)
-        skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image in images)
+        skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image, _ in images)
         encoded: dict[int, Encoded] = {}
-        key_attributes = [name for name, _, _ in change.item]
         for name, view in settings.views.items():
             seen = _seen(view, images)
             if not (skips and _unchanged(view, seen.states)):
                 row = _last_row(view, seen, encoded)
                 try:
-                    writes = _writes(view, seen.states, row, encoded, shared=view.shares_places(key_attributes))
+                    writes = _writes(view, seen.states, row, encoded, change.item)
                     _draft(drafts, name, view, change.lowest, seen.states, writes)
                 except KeyCollisionError as error:
                     seen.rejected[change.lowest] = str(error)
@@ -214,12 +214,14 @@ class _State(NamedTuple):
         image: None: the item does not exist.
         place: where the view shows it; None: nowhere.
         shown: what the view shows of it, not yet encoded; None: nothing.
+        is_new: whether the record brought it, and not an earlier one.
     """
 
     sequence_number: int
     image: Image | None
     place: Place | None
     shown: Image | None
+    is_new: bool
 
 
 class _Seen(NamedTuple):
@@ -234,14 +236,14 @@ class _Seen(NamedTuple):
     rejected: dict[int, str]
 
 
-def _seen(view: View, images: Iterable[tuple[int, Image | None]]) -> _Seen:
+def _seen(view: View, images: Iterable[tuple[int, Image | None, bool]]) -> _Seen:
     """Look at all of an item's images."""
     seen = _Seen([], {})
-    for sequence_number, image in images:
+    for sequence_number, image, is_new in images:
         try:
             place = place_of(view, image)
             shown = None if image is None or place is None else _shown(view, image)
-            seen.states.append(_State(sequence_number, image, place, shown))
+            seen.states.append(_State(sequence_number, image, place, shown, is_new))
         except AttributeValueError as error:
             seen.rejected[sequence_number] = str(error)
     return seen
@@ -286,45 +288,52 @@ def _same(values: Iterable[Any]) -> bool:
 
 
 def _writes(
-    view: View, states: Sequence[_State], row: Row | None, encoded: dict[int, Encoded], *, shared: bool
+    view: View, states: Sequence[_State], row: Row | None, encoded: dict[int, Encoded], item: ItemKey
 ) -> dict[Place, tuple[int, Edit]]:
     """Return what one item's states mean for one view: the place that it has in the end, and those that it left.
+
+    An image that no record of the batch brought is in the cache already. It is not written again where the one after it
+    was rejected: another item may have the place by now.
 
     Args:
         view: the view.
         states: the item's, oldest first.
         row: what the last of them shows.
         encoded: what was encoded of each image, by its identity.
-        shared: whether other items may have the same places.
+        item: its primary key.
     """
-    writes: dict[Place, tuple[int, Edit]] = {}
+    left: dict[Place, int] = {}
+    shown: dict[Place, list[Image]] = {}
     place: Place | None = None
     for state in states:
         if place is not None and place != state.place:
-            leaving = _leaving(view, [each for each in states if each.place == place], encoded) if shared else None
-            writes[place] = (state.sequence_number, leaving)
+            left[place] = state.sequence_number
         place = state.place
-    if place is not None and row is not None:
+        if place is not None and state.image is not None:
+            shown.setdefault(place, []).append(state.image)
+    shares = bool(left) and view.shares_places([name for name, _, _ in item])
+    writes: dict[Place, tuple[int, Edit]] = {
+        each: (sequence_number, _leaving(view, shown[each], encoded, item) if shares else None)
+        for each, sequence_number in left.items()
+    }
+    if place is not None and row is not None and states[-1].is_new:
         writes[place] = (states[-1].sequence_number, msgspec.json.encode(row))
     return writes
 
 
-def _leaving(view: View, states: Iterable[_State], encoded: dict[int, Encoded]) -> Leaving | None:
-    """Return what an item may take away where these states were shown; None: whatever is there.
-
-    That is so where one of them cannot be encoded: nobody knows then what the item's own is, and an entry that stays
-    behind would be worse.
-    """
-    try:
-        return Leaving(
-            frozenset(
-                msgspec.json.encode(row_of(view, state.image, encoded.setdefault(id(state.image), {})))
-                for state in states
-                if state.image is not None
-            )
-        )
-    except AttributeValueError:
-        return None
+def _leaving(view: View, images: Sequence[Image], encoded: dict[int, Encoded], item: ItemKey) -> Leaving:
+    """Return what an item may take away where a view showed these images of it."""
+    items = frozenset([item])
+    shown = view.shown_keys([name for name, _, _ in item])
+    if len(shown) == len(item):
+        key = {name: encode(images[0][attribute]) for name, attribute in shown.items()}
+        return Leaving(frozenset([msgspec.json.encode(key)]), True, frozenset(), items)
+    own: set[bytes] = set()
+    for image in images:
+        # What the view cannot show was never written.
+        with contextlib.suppress(AttributeValueError):
+            own.add(msgspec.json.encode(row_of(view, image, encoded.setdefault(id(image), {}))))
+    return Leaving(frozenset(own), False, frozenset(view.fields or ()), items)
 
 
 def _draft(
@@ -353,20 +362,22 @@ def _later(one: tuple[int, Edit], other: tuple[int, Edit]) -> tuple[int, Edit]:
     rows = [write for write in (other, one) if isinstance(write[1], bytes)]
     if rows:
         return max(rows, key=itemgetter(0))
-    own = [edit.own for _, edit in (one, other) if isinstance(edit, Leaving)]
-    return max(one[0], other[0]), Leaving(own[0] | own[1]) if len(own) == 2 else None
+    leavings = [edit for _, edit in (one, other) if isinstance(edit, Leaving)]
+    if len(leavings) < 2:
+        return max(one[0], other[0]), None
+    return max(one[0], other[0]), leavings[0].and_(leavings[1])
 
 
-def _images(change: NetChange) -> list[tuple[int, Image | None]]:
-    """Every state of an item, behind the sequence number of the record that shows it.
+def _images(change: NetChange) -> list[tuple[int, Image | None, bool]]:
+    """Every state of an item, behind the sequence number of the record that shows it, with whether that brought it.
 
     A record's image before is the last one's image after, and looked at once, unless the record between was rejected.
     """
-    images: list[tuple[int, Image | None]] = []
+    images: list[tuple[int, Image | None, bool]] = []
     for each in change.changes:
         if not images or each.before != images[-1][1]:
-            images.append((each.sequence_number, each.before))
-        images.append((each.sequence_number, each.after))
+            images.append((each.sequence_number, each.before, False))
+        images.append((each.sequence_number, each.after, True))
     return images
 
 

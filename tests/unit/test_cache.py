@@ -416,14 +416,14 @@ def test_whether_an_entry_is_the_items_own_is_read_consistently() -> None:
     class Stale(EngineCache):
         async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
             found = await super().get_with_hash(key, consistent=consistent)
-            return found if consistent else Entry(b'{"alias":"A"}', b"hash")
+            return found if consistent else Entry(b'{"n":1}', b"hash")
 
     stream = Stream()
-    stream.put({"pk": "one", "sk": "m", "alias": "A"})
+    stream.put({"pk": "one", "sk": "m", "alias": "A", "n": 1})
     stream.delete("one", "m")
     cache = Stale()
-    cache.put("A", b'{"alias":"A","other":true}')
-    views: dict[str, Any] = {"by": {"kind": "item", "key": "{alias}", "unique": True, "fields": {"alias": "alias"}}}
+    cache.put("A", b'{"n":2}')
+    views: dict[str, Any] = {"by": {"kind": "item", "key": "{alias}", "unique": True, "fields": {"n": "n"}}}
     run(plan(coalesce(decode(stream.event(1)).changes), settings(views)).operations, cache)
     assert cache.keys() == ["A"]
 
@@ -684,7 +684,7 @@ def test_a_list_that_is_written_again_is_remembered_once() -> None:
     assert memory.recall("same") is not None
 
 
-@pytest.mark.parametrize(("megabytes", "at_once"), [(64, 1), (128, 1), (512, 4), (1_024, 8)])
+@pytest.mark.parametrize(("megabytes", "at_once"), [(64, 1), (128, 1), (512, 2), (1_024, 5)])
 def test_lists_under_way_take_no_more_than_their_share_of_the_memory(
     cache: EngineCache, megabytes: int, at_once: int
 ) -> None:

@@ -153,7 +153,7 @@ def test_an_exception_with_nothing_under_way_ends_the_invocation_at_once() -> No
         runner.run(asyncio.sleep(0))
         started = time.monotonic()
         with pytest.raises(ZeroDivisionError):
-            run_out(runner, main())
+            run_out(runner, main(), 60)
         assert time.monotonic() - started < 0.5
 
 

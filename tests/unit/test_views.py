@@ -31,8 +31,10 @@ def sequence(position: int) -> int:
     return decode(stream.event()).changes[position].sequence_number
 
 
-def leaving(*values: str) -> Leaving:
-    return Leaving(frozenset(value.encode() for value in values))
+def leaving(*values: str, items: str = "a", fields: tuple[str, ...] = ("n",)) -> Leaving:
+    """What items of these names leave, of which a view shows fields that are not of the key."""
+    keys = frozenset((("pk", "S", name), ("sk", "S", "m")) for name in items)
+    return Leaving(frozenset(value.encode() for value in values), False, frozenset(fields), keys)
 
 
 def test_an_order_gives_its_two_entries_and_its_rows_in_two_lists() -> None:
@@ -93,7 +95,7 @@ def test_where_one_item_leaves_a_key_and_another_takes_it_the_last_wins() -> Non
     stream.put(thing("b", 2, alias="A"))
     assert planned(stream, ITEM).operations == (SetEntry("mine", "A", sequence(0), b'{"n":2}', 86_400),)
     stream.put(thing("b", 2))
-    gone = leaving('{"n":1}', '{"n":2}')
+    gone = leaving('{"n":1}', '{"n":2}', items="ab")
     assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0), gone),)
 
 
@@ -127,14 +129,14 @@ def test_a_place_that_holds_the_primary_key_is_left_whatever_is_there() -> None:
         assert (operation.leaving if isinstance(operation, DeleteEntry) else operation.edits["m"]) is None
 
 
-def test_an_item_takes_whatever_is_there_where_one_of_its_images_cannot_be_encoded() -> None:
+def test_a_state_that_cannot_be_encoded_was_never_the_items_own() -> None:
     stream = Stream()
     stream.put(thing("a", 1, alias="A"))
     stream.delete("a", "m")
     stream.records[1]["dynamodb"]["OldImage"]["n"] = {"L": [{"X": "poison"}]}
     (operation,) = planned(stream, ITEM).operations
     assert isinstance(operation, DeleteEntry)
-    assert operation.leaving is None
+    assert operation.leaving == leaving('{"n":1}')
 
 
 def test_an_item_changed_after_another_left_its_key_has_it_again() -> None:
@@ -176,7 +178,7 @@ def test_a_row_moves_from_list_to_list() -> None:
     stream.put(thing("a", owner="ann"))
     stream.put(thing("a", owner="bob"))
     updates = {each.key: each for each in planned(stream, LIST).operations if isinstance(each, UpdateList)}
-    assert updates["of-ann"].edits == {"a": leaving('{"id":"a","n":1}')}
+    assert updates["of-ann"].edits == {"a": leaving('{"id":"a","n":1}', fields=("id", "n"))}
     assert updates["of-bob"].edits == {"a": b'{"id":"a","n":1}'}
 
 
@@ -205,7 +207,7 @@ def test_an_item_that_a_rebuild_would_not_find_is_not_in_the_list() -> None:
     stream.put(thing("a", owner="ann", type="other", since=1))
     (update,) = planned(stream, view).operations
     assert isinstance(update, UpdateList)
-    assert update.edits == {"a": leaving('{"id":"a","n":1}')}
+    assert update.edits == {"a": leaving('{"id":"a","n":1}', fields=("id", "n"))}
 
 
 def test_the_whole_image_is_shown_where_no_fields_are_named() -> None:
@@ -306,7 +308,7 @@ def test_an_item_that_a_view_does_not_show_is_not_rejected_for_what_the_view_cou
     stream.put(thing("a", alias="A", state="closed", other=1))
     stream.records[1]["dynamodb"]["NewImage"]["other"] = poison
     view = ITEM | {"where": {"state": ["open"]}, "fields": {"other": "other"}}
-    assert planned(stream, view) == Plan((DeleteEntry("mine", "A", sequence(0), leaving("{}")),), ())
+    assert planned(stream, view) == Plan((DeleteEntry("mine", "A", sequence(0), leaving("{}", fields=("other",))),), ())
 
 
 def test_two_views_that_meet_on_a_key_are_told_apart_aloud() -> None:
