@@ -610,7 +610,8 @@ class _Run:
         if stored is None or stored.rows is None:
             return self._fitting(update, await self._rebuilt(update))
         rows = lists.edited(stored.rows, update.edits)
-        if not lists.falls_short(stored.rows, rows, view):
+        unsure = update.condition is not None and lists.is_unsure(stored.rows, update.edits)
+        if not unsure and not lists.falls_short(stored.rows, rows, view):
             return self._fitting(update, rows)
         # The table itself knows all that this list has seen. An index may lag, and is asked once it no longer can.
         if view.rebuild_from and view.rebuild_from.index_name is None and update.condition is not None:

@@ -31,18 +31,20 @@ class Leaving(Struct, frozen=True):
             does not matter of which state, or of which definition of the view, a row is. Else all that its old images
             show.
         by_key: whether it is the former.
-        fields: the names of what the view shows; empty where `by_key`.
+        keys: the fields that show a part of the primary key.
+        fields: the fields of the view; empty where `by_key`.
         items: the primary keys of those that leave.
     """
 
     own: frozenset[bytes]
     by_key: bool
+    keys: frozenset[str]
     fields: frozenset[str]
     items: frozenset[ItemKey]
 
     def and_(self, other: "Leaving") -> "Leaving":
         """Return what two items of one view leave at one place."""
-        return Leaving(self.own | other.own, self.by_key, self.fields, self.items | other.items)
+        return Leaving(self.own | other.own, self.by_key, self.keys, self.fields, self.items | other.items)
 
     def takes_item(self, image: Image) -> bool:
         """Return whether an item of the table is one of those that leave, whichever of its states this is."""
@@ -69,6 +71,17 @@ class Leaving(Struct, frozen=True):
         return not shown or any(
             all(name in each and _equal(shown[name], each[name]) for name in shown) for each in owns
         )
+
+    def may_take(self, present: EncodedRow) -> bool:
+        """Return whether a row that differs from the item's own may be it all the same, of another state.
+
+        So it is where the view shows a part of the primary key, and that is the same.
+        """
+        if self.by_key or not self.keys or self.takes(present):
+            return False
+        value = _JSON.decode(present)
+        owns = [_JSON.decode(each) for each in self.own]
+        return any(all(_equal(value.get(name), each.get(name)) for name in self.keys) for each in owns)
 
 
 def _holds(value: AttributeValue | None, kind: str, content: str) -> bool:
@@ -164,6 +177,13 @@ def is_replaced(member: str, row: EncodedRow, edits: Mapping[str, Edit]) -> bool
         return False
     edit = edits[member]
     return not isinstance(edit, Leaving) or edit.takes(row)
+
+
+def is_unsure(rows: Mapping[str, EncodedRow], edits: Mapping[str, Edit]) -> bool:
+    """Return whether only the table knows if one of the rows goes."""
+    return any(
+        isinstance(edit, Leaving) and member in rows and edit.may_take(rows[member]) for member, edit in edits.items()
+    )
 
 
 def falls_short(stored: Mapping[str, EncodedRow], rows: Mapping[str, EncodedRow], view: ListView) -> bool:

@@ -122,6 +122,7 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     is off.
     """
     drafts: dict[str, _Draft] = {}
+    stays: set[tuple[str, Place]] = set()
     rejections: list[Rejection] = []
     for change in changes:
         images = _images(change)
@@ -129,7 +130,9 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
         encoded: dict[int, Encoded] = {}
         for name, view in settings.views.items():
             seen = _seen(view, images)
-            if not (skips and _unchanged(view, seen.states)):
+            if skips and _unchanged(view, seen.states):
+                stays.update((name, each.place) for each in seen.states[-1:] if each.place is not None)
+            else:
                 row = _last_row(view, seen, encoded)
                 try:
                     writes = _writes(view, seen.states, row, encoded, change.item)
@@ -140,8 +143,12 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
                 Rejection(sequence_number, reason, item_hash(change.item), name)
                 for sequence_number, reason in seen.rejected.items()
             ]
+    for key, draft in drafts.items():
+        for member in [each for each in draft.writes if (draft.view, (key, each)) in stays]:
+            if isinstance(draft.writes[member][1], Leaving):
+                del draft.writes[member]
     operations = sorted(
-        (_operation(key, draft, settings) for key, draft in drafts.items()),
+        (_operation(key, draft, settings) for key, draft in drafts.items() if draft.writes),
         key=lambda operation: operation.lowest,
     )
     return Plan(tuple(operations), tuple(rejections))
@@ -327,13 +334,13 @@ def _leaving(view: View, images: Sequence[Image], encoded: dict[int, Encoded], i
     shown = view.shown_keys([name for name, _, _ in item])
     if len(shown) == len(item):
         key = {name: encode(images[0][attribute]) for name, attribute in shown.items()}
-        return Leaving(frozenset([msgspec.json.encode(key)]), True, frozenset(), items)
+        return Leaving(frozenset([msgspec.json.encode(key)]), True, frozenset(shown), frozenset(), items)
     own: set[bytes] = set()
     for image in images:
         # What the view cannot show was never written.
         with contextlib.suppress(AttributeValueError):
             own.add(msgspec.json.encode(row_of(view, image, encoded.setdefault(id(image), {}))))
-    return Leaving(frozenset(own), False, frozenset(view.fields or ()), items)
+    return Leaving(frozenset(own), False, frozenset(shown), frozenset(view.fields or ()), items)
 
 
 def _draft(

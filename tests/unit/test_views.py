@@ -34,7 +34,8 @@ def sequence(position: int) -> int:
 def leaving(*values: str, items: str = "a", fields: tuple[str, ...] = ("n",)) -> Leaving:
     """What items of these names leave, of which a view shows fields that are not of the key."""
     keys = frozenset((("pk", "S", name), ("sk", "S", "m")) for name in items)
-    return Leaving(frozenset(value.encode() for value in values), False, frozenset(fields), keys)
+    shown = frozenset({"id"} & {*fields})
+    return Leaving(frozenset(value.encode() for value in values), False, shown, frozenset(fields), keys)
 
 
 def test_an_order_gives_its_two_entries_and_its_rows_in_two_lists() -> None:
