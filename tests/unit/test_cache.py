@@ -1299,3 +1299,85 @@ def test_a_list_that_a_reader_filled_gets_its_definition_with_the_next_write(cac
     assert run(operations(stream, NO_REBUILD), cache).counts["list_redefined"] == 0
     stream.put(order(2))
     assert run(operations(only_the_last(stream), FIRST_TWO), cache).counts["list_redefined"] == 1
+
+
+def test_a_rebuild_leaves_out_an_item_that_leaves_though_the_index_shows_an_older_state(cache: EngineCache) -> None:
+    stream = Stream()
+    stream.put(order(1, numItems=2))
+    stream.delete("order-1", "metadata")
+    table = MemoryTable([image(order(1, numItems=1)), image(order(2))])
+    run(operations(only_the_last(stream), ALL_ORDERS), cache, table)
+    assert rows(cache, "all-orders") == ["order-2"]
+
+
+def test_a_row_that_only_may_be_the_leaving_items_has_the_list_rebuilt(cache: EngineCache) -> None:
+    stream = Stream()
+    for number in (1, 2):
+        stream.put(order(number))
+    run(operations(stream, ALL_ORDERS), cache, MemoryTable())
+    # As a rebuild from an index that lagged has left it.
+    cache.put("all-orders", (cache.get("all-orders") or b"").replace(b'"numItems":1', b'"numItems":0'))
+    stream.delete("order-1", "metadata")
+    started = cache.clock()
+    applied = run(operations(only_the_last(stream), ALL_ORDERS), cache, MemoryTable([image(order(2))]))
+    assert rows(cache, "all-orders") == ["order-2"]
+    assert applied.counts["list_cut"] == 1
+    assert cache.clock() - started == pytest.approx(5)
+
+
+def test_an_item_entry_of_another_definition_goes_with_its_item(cache: EngineCache) -> None:
+    stream = Stream()
+    stream.put(order(1))
+    views = {"order": VIEWS["order"]}
+    run(operations(stream, views), cache)
+    stream.delete("order-1", "metadata")
+    more = {"order": VIEWS["order"] | {"fields": VIEWS["order"]["fields"] | {"type": "type"}}}
+    assert run(operations(only_the_last(stream), more), cache).counts == {"delete": 1}
+    assert cache.keys() == []
+
+
+def test_after_a_conflict_a_list_is_read_consistently(cache: EngineCache) -> None:
+    class Behind(EngineCache):
+        consistent: list[bool]
+
+        async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
+            self.consistent.append(consistent)
+            found = await super().get_with_hash(key)
+            return found if consistent else None
+
+    behind = Behind()
+    behind.consistent = []
+    behind.put("all-orders", b"[]")
+    stream = Stream()
+    stream.put(order(1))
+    applied = run(operations(stream, ALL_ORDERS), behind, MemoryTable([image(order(1))]))
+    assert behind.consistent == [False, True]
+    assert applied.counts["list_rebuild"] == 1
+    behind.consistent = []
+    behind.put("all-orders", b"[]")
+    assert run(operations(stream, NO_REBUILD), behind).counts["list_update"] == 1
+    assert behind.consistent == [False, True, True]
+
+
+def test_what_was_read_is_not_kept_for_the_few_rows_that_are_left(cache: EngineCache) -> None:
+    many = b"[" + b",".join(b'{"id":"order-%d","createdAt":"%d"}' % (n, n) for n in range(10_000)) + b"]"
+    cache.put("all-orders", many)
+    stream = Stream()
+    stream.put(order(1))
+    memory = Memory()
+    run(operations(stream, FIRST_TWO), cache, memory=memory)
+    kept = memory.recall("all-orders")
+    assert kept is not None
+    assert kept.held == kept.size == len(cache.get("all-orders") or b"")
+
+
+def test_a_list_that_was_away_takes_room_for_a_large_one(cache: EngineCache) -> None:
+    memory = Memory()
+    stream = Stream()
+    stream.put(order(1))
+    cache.put("all-orders", b"[]")
+    run(operations(stream, NO_REBUILD), cache, memory=memory)
+    assert memory.expected("all-orders") == len(cache.get("all-orders") or b"")
+    cache.put("all-orders", b"null")
+    run(operations(stream, NO_REBUILD), cache, memory=memory)
+    assert memory.expected("all-orders") is None

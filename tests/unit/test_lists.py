@@ -225,3 +225,85 @@ def test_a_list_of_another_definition_is_recognized(changes: dict[str, Any], red
 @pytest.mark.parametrize("stored", ["[]", "[] ", "[]\n", " [ ] \n", "null", "", "[" + " " * 16, '[{"id":"a]    "}]'])
 def test_a_list_that_a_reader_filled_is_trusted(stored: str) -> None:
     assert not lists.is_redefined(stored.encode(), view())
+
+
+def leaving(*own: str, keys: str = "", fields: str = "n v", by_key: bool = False) -> lists.Leaving:
+    item = (("pk", "S", "a"), ("sk", "N", "1"), ("t", "B", "AA=="))
+    return lists.Leaving(
+        frozenset(each.encode() for each in own),
+        by_key,
+        frozenset(keys.split()),
+        frozenset(fields.split()),
+        frozenset([item]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("present", "goes"),
+    [
+        ('{"n":1,"v":{"x":1,"y":2}}', True),
+        ('{"v":{"y":2,"x":1},"n":1}', True),
+        ('{"n":2,"v":{"x":1,"y":2}}', False),
+        ('{"n":true,"v":{"x":1,"y":2}}', False),
+        ('{"n":"1","v":{"x":1,"y":2}}', False),
+        # An application writes null for what is absent; an older definition lacks a field, or has another.
+        ('{"n":1,"v":null}', True),
+        ('{"n":1}', True),
+        ('{"n":1,"former":5}', True),
+        ('{"former":5}', True),
+        # What no view writes.
+        ("[1]", True),
+        ("null", True),
+        ("\xff", True),
+        ("{", True),
+    ],
+)
+def test_a_leaving_takes_what_its_item_showed_and_what_no_item_of_the_view_shows(present: str, goes: bool) -> None:
+    assert leaving('{"n":9}', '{"n":1,"v":{"x":1,"y":2}}').takes(present.encode("latin1")) is goes
+
+
+@pytest.mark.parametrize(
+    ("present", "goes"),
+    [('{"id":"a","n":5}', True), ('{"id":"b","n":1}', False), ('{"n":1}', True), ('{"id":1}', False)],
+)
+def test_where_the_key_is_shown_it_tells_whose_a_row_is(present: str, goes: bool) -> None:
+    assert leaving('{"id":"a"}', keys="id", fields="", by_key=True).takes(present.encode()) is goes
+    assert not leaving('{"id":"a"}', keys="id", fields="", by_key=True).may_take(present.encode())
+
+
+@pytest.mark.parametrize(
+    ("present", "unsure"),
+    [
+        ('{"id":"a","n":1}', False),
+        ('{"id":"a","n":2}', True),
+        ('{"id":"b","n":1}', False),
+        ('{"id":"a","n":null}', False),
+    ],
+)
+def test_where_a_part_of_the_key_is_shown_only_the_table_knows_whose_another_state_is(
+    present: str, unsure: bool
+) -> None:
+    edit = leaving('{"id":"a","n":1}', keys="id", fields="id n")
+    assert edit.may_take(present.encode()) is unsure
+    assert lists.is_unsure({"m": present.encode()}, {"m": edit, "absent": edit, "row": b"{}", "any": None}) is unsure
+    assert not lists.is_unsure({"m": present.encode()}, {"m": leaving('{"n":1}', fields="n")})
+
+
+@pytest.mark.parametrize(
+    ("image", "leaves"),
+    [
+        ({"pk": {"S": "a"}, "sk": {"N": "1"}, "t": {"B": "AA=="}, "n": {"N": "5"}}, True),
+        ({"pk": {"S": "a"}, "sk": {"N": "1"}, "t": {"B": b"\x00"}}, True),
+        ({"pk": {"S": "b"}, "sk": {"N": "1"}, "t": {"B": "AA=="}}, False),
+        ({"pk": {"S": "a"}, "sk": {"S": "1"}, "t": {"B": "AA=="}}, False),
+        ({"pk": {"S": "a"}, "sk": {"N": "1"}}, False),
+    ],
+)
+def test_an_item_that_leaves_is_known_by_its_primary_key(image: dict[str, Any], leaves: bool) -> None:
+    assert leaving().takes_item(image) is leaves
+
+
+def test_rows_become_views_of_what_they_were_written_as() -> None:
+    rows: Rows = {"b": b'{"id":"b"}', "a": b'{"id":"a"}'}
+    written = lists.write(rows, view())
+    assert {member: bytes(row) for member, row in lists.views_of(rows, written).items()} == rows

@@ -14,9 +14,10 @@ ITEM = {"kind": "item", "key": "{alias}", "unique": True, "fields": {"n": "n"}}
 LIST = {"kind": "list", "key": "of-{owner}", "member": "{id}", "unique": True, "fields": {"id": "pk", "n": "n"}}
 
 
-def planned(stream: Stream, view: Any = None, **others: Any) -> Plan:
+def planned(stream: Stream, view: Any = None, first: int = 0, **others: Any) -> Plan:
     views = {"mine": view} if view else None
-    return plan(coalesce(decode(stream.event()).changes), settings(views, **others) if views else settings(**others))
+    changes = coalesce(decode(stream.event(first)).changes)
+    return plan(changes, settings(views, **others) if views else settings(**others))
 
 
 def thing(name: str, n: int = 1, **others: Any) -> dict[str, Any]:
@@ -425,3 +426,37 @@ def test_an_item_that_may_have_moved_within_an_index_is_edited_though_its_row_is
     view = LIST | {"key": "all", "rebuild_from": {"key_condition": {"kind": "thing"}} | index}
     one = thing("a", kind="thing", rank=1, title="a")
     assert (planned(changed(one, one | {"rank": 2}), view).operations == ()) is skipped
+
+
+def test_an_old_image_is_not_written_again_where_the_new_one_is_rejected() -> None:
+    stream = Stream()
+    stream.put(thing("b", 1, alias="x"))
+    stream.put(thing("b", 2, alias="y"))
+    stream.records[1]["dynamodb"]["NewImage"]["n"] = {"L": [{"X": "poison"}]}
+    plan = planned(stream, ITEM, first=1)
+    assert [each.sequence_number for each in plan.rejections] == [sequence(1)]
+    assert plan.operations == ()
+
+
+def test_an_item_that_did_not_change_keeps_its_place_before_another_that_leaves_it() -> None:
+    stream = Stream()
+    stream.put(thing("b", 1, alias="x"))
+    stream.put(thing("a", 1, alias="x"))
+    stream.put(thing("b", 1, alias="x", other=5))
+    stream.put(thing("a", 1, alias="y"))
+    operations = planned(stream, ITEM, first=2).operations
+    assert [each.key for each in operations] == ["y"]
+
+
+def test_the_whole_key_tells_where_a_view_shows_it_and_else_all_that_it_shows() -> None:
+    stream = Stream()
+    stream.put(thing("a", 1, alias="x"))
+    stream.delete("a", "m")
+    whole = planned(stream, ITEM | {"fields": {"p": "pk", "s": "sk", "n": "n"}}, first=1).operations[0]
+    part = planned(stream, ITEM | {"fields": {"p": "pk", "n": "n"}}, first=1).operations[0]
+    assert isinstance(whole, DeleteEntry)
+    assert whole.leaving is not None
+    assert isinstance(part, DeleteEntry)
+    assert part.leaving is not None
+    assert (whole.leaving.own, whole.leaving.by_key) == (frozenset([b'{"p":"a","s":"m"}']), True)
+    assert (part.leaving.own, part.leaving.keys) == (frozenset([b'{"p":"a","n":1}']), frozenset(["p"]))
