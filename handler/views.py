@@ -221,7 +221,7 @@ class _State(NamedTuple):
         image: None: the item does not exist.
         place: where the view shows it; None: nowhere.
         shown: what the view shows of it, not yet encoded; None: nothing.
-        is_new: whether the record brought it, and not an earlier one.
+        is_new: whether the batch brought it.
     """
 
     sequence_number: int
@@ -299,7 +299,7 @@ def _writes(
 ) -> dict[Place, tuple[int, Edit]]:
     """Return what one item's states mean for one view: the place that it has in the end, and those that it left.
 
-    An image that no record of the batch brought is in the cache already. It is not written again where the one after it
+    The image before the batch is in the cache already. It is not written again where the one after it
     was rejected: another item may have the place by now.
 
     Args:
@@ -376,14 +376,15 @@ def _later(one: tuple[int, Edit], other: tuple[int, Edit]) -> tuple[int, Edit]:
 
 
 def _images(change: NetChange) -> list[tuple[int, Image | None, bool]]:
-    """Every state of an item, behind the sequence number of the record that shows it, with whether that brought it.
+    """Every state of an item, behind the sequence number of the record that shows it, with whether the batch brought it.
 
     A record's image before is the last one's image after, and looked at once, unless the record between was rejected.
     """
     images: list[tuple[int, Image | None, bool]] = []
     for each in change.changes:
         if not images or each.before != images[-1][1]:
-            images.append((each.sequence_number, each.before, False))
+            # One that is not the first was brought by a record between, which was rejected.
+            images.append((each.sequence_number, each.before, bool(images)))
         images.append((each.sequence_number, each.after, True))
     return images
 
