@@ -376,7 +376,7 @@ def _later(one: tuple[int, Edit], other: tuple[int, Edit]) -> tuple[int, Edit]:
 
 
 def _images(change: NetChange) -> list[tuple[int, Image | None, bool]]:
-    """Every state of an item, behind the sequence number of the record that shows it, with whether the batch brought it.
+    """Every state of an item, behind the sequence number of its record, and with whether the batch brought it.
 
     A record's image before is the last one's image after, and looked at once, unless the record between was rejected.
     """
