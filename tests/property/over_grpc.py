@@ -98,7 +98,7 @@ class _Watched:
         attribute = getattr(self._world.momento, name)
         return functools.partial(self._ask, name, attribute) if name in RPCS else attribute
 
-    async def _ask(self, name: str, request: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    async def _ask(self, name: str, request: Callable[..., Awaitable[Any]], *arguments: Any, **options: bool) -> Any:
         world = self._world
         keys = [each.key for each in arguments[0]] if name == "set_many" else [arguments[0]]
         key = keys[0]
@@ -115,7 +115,7 @@ class _Watched:
             self._invocation.count(fault)
             await self._crash()
         try:
-            answer = await request(*arguments)
+            answer = await request(*arguments, **options)
         finally:
             for kind, each in added.items():
                 # A request that was killed before it went out must not leave its fault to the next invocation's.
