@@ -82,7 +82,7 @@ def broken() -> None:
     """Put handlers with one guarantee broken each to the proof, and tell how soon each is found out."""
     table = Table("guarantee", "what the handler does", "found in history", "has to be within")
     for case in track(BROKEN, "handlers", console=console):
-        tried = type("History", (History,), {"handler": case.handler, "steps": case.steps})
+        tried = case.histories()
         _, failure = prove(tried, case.within, seed=0, shrinks=False)
         what = (case.handler.__doc__ or "").partition(": ")[2]
         table.add_row(case.guarantee, what, str(failure.after) if failure else "not found", str(case.within))

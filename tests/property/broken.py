@@ -2,30 +2,36 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
-from msgspec import structs
+import msgspec
+from msgspec import Raw, structs
 
 from handler.cache import (
     INDEX_LAG_SECONDS,
     TAKEN_AWAY_SECONDS,
     Applied,
     CacheError,
+    Entry,
+    Failure,
     Memory,
+    Pace,
     Page,
     TransientError,
     apply,
 )
 from handler.changes import NetChange, coalesce
-from handler.lists import NULL
+from handler.lists import NULL, Leaving
 from handler.outcome import report
-from handler.records import decode
-from handler.settings import Settings
-from handler.views import DeleteEntry, Operation, SetEntry, UpdateList, plan
-from tests.property.histories import Ours
-from tests.property.world import WRITES, Handler
+from handler.records import Change, decode
+from handler.settings import REFRESH, ListView, Settings, View
+from handler.views import DeleteEntry, Operation, SetEntry, UpdateList, place_of, plan
+from tests.property.histories import History, Ours, memory_of
+from tests.property.model import Things
+from tests.property.world import MAX_ITEM_BYTES, WRITES, Fault, Handler
 
 Time = dict[str, Any]
 """`clock`, `deadline` and `chance`, as they are passed on."""
@@ -44,11 +50,6 @@ class Wrapped:
 class Parts:
     """The five steps, each to be overridden."""
 
-    @property
-    def memory(self) -> Memory:
-        """None of earlier batches."""
-        return Memory()
-
     async def __call__(self, event: dict[str, Any], views: Settings, cache: Any, table: Any, **time: Any) -> Any:
         batch = decode(event)
         planned = plan(self.coalesced(coalesce(batch.changes)), views)
@@ -59,7 +60,7 @@ class Parts:
         return changes
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
-        return await apply(operations, cache, table, self.memory, **time)
+        return await apply(operations, cache, table, memory_of(cache), **time)
 
 
 class RecordsAtOnce(Ours):
@@ -80,7 +81,9 @@ class ItemsAtOnce(Parts):
     async def __call__(self, event: dict[str, Any], views: Settings, cache: Any, table: Any, **time: Any) -> Any:
         batch = decode(event)
         plans = [plan([change], views) for change in coalesce(batch.changes)]
-        applied = await asyncio.gather(*(apply(each.operations, cache, table, self.memory, **time) for each in plans))
+        applied = await asyncio.gather(
+            *(apply(each.operations, cache, table, memory_of(cache), **time) for each in plans)
+        )
         failures = tuple(failure for each in applied for failure in each.failures)
         rejections = [rejection for each in plans for rejection in each.rejections]
         return dict(report(batch, rejections, Applied(failures, {}), now=0.0).response)
@@ -135,7 +138,7 @@ class LeavingListsCut(Parts):
     """No partial list (4): takes a list away that was cut at its limit, and does not build it anew."""
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
-        return await apply(operations, Cutting(cache), table, self.memory, **time)
+        return await apply(operations, Cutting(cache), table, memory_of(cache), **time)
 
 
 class DraggingOthersDown(Parts):
@@ -159,7 +162,7 @@ class TakingListsAway(Parts):
     """Nothing lost (2): takes each list away instead of changing it."""
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
-        return await apply(operations, TakingAway(cache), table, self.memory, **time)
+        return await apply(operations, TakingAway(cache), table, memory_of(cache), **time)
 
 
 class Remembering(Ours):
@@ -196,7 +199,7 @@ class NotComparing(Parts):
     """No lost update (4): writes lists whatever has become of them since they were read."""
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
-        return await apply(operations, PlainWrites(cache), table, self.memory, **time)
+        return await apply(operations, PlainWrites(cache), table, memory_of(cache), **time)
 
 
 class EmptyTable(Wrapped):
@@ -208,7 +211,7 @@ class PartialLists(Parts):
     """No partial list (4): begins an absent list with the batch's rows alone."""
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
-        return await apply(operations, cache, EmptyTable(table), self.memory, **time)
+        return await apply(operations, cache, EmptyTable(table), memory_of(cache), **time)
 
 
 class FirstPage(Wrapped):
@@ -221,7 +224,7 @@ class ReadingOnePage(Parts):
     """No partial list (4): rebuilds a list from the first page of the query's answer."""
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
-        return await apply(operations, cache, FirstPage(table), self.memory, **time)
+        return await apply(operations, cache, FirstPage(table), memory_of(cache), **time)
 
 
 class IgnoringRemovals(Parts):
@@ -229,7 +232,7 @@ class IgnoringRemovals(Parts):
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
         kept = [each for each in operations if not await self._is_removal_from_nothing(each, cache)]
-        return await apply(kept, cache, table, self.memory, **time)
+        return await apply(kept, cache, table, memory_of(cache), **time)
 
     async def _is_removal_from_nothing(self, operation: Operation, cache: Any) -> bool:
         if not isinstance(operation, UpdateList) or any(operation.edits.values()):
@@ -255,7 +258,7 @@ class AskingTheIndexAtOnce(Parts):
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
         rebuilt = {each.key for each in operations if isinstance(each, UpdateList) and each.condition is not None}
-        return await apply(operations, AtOnce(cache, rebuilt), table, self.memory, **time)
+        return await apply(operations, AtOnce(cache, rebuilt), table, memory_of(cache), **time)
 
 
 class LeavingOldKeys(Parts):
@@ -263,7 +266,7 @@ class LeavingOldKeys(Parts):
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
         return await apply(
-            [each for each in operations if not isinstance(each, DeleteEntry)], cache, table, self.memory, **time
+            [each for each in operations if not isinstance(each, DeleteEntry)], cache, table, memory_of(cache), **time
         )
 
 
@@ -282,7 +285,7 @@ class Floats(Parts):
     """Exact values (6): reads numbers as floats."""
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
-        return await apply([self._rounded(each) for each in operations], cache, table, self.memory, **time)
+        return await apply([self._rounded(each) for each in operations], cache, table, memory_of(cache), **time)
 
     def _rounded(self, operation: Operation) -> Operation:
         if not isinstance(operation, SetEntry):
@@ -300,7 +303,7 @@ class LeavingWhatIsTooBig(Parts):
             for each in operations
             if not isinstance(each, SetEntry) or len(each.key) + len(each.value) <= cache.max_item_bytes
         ]
-        return await apply(fitting, cache, table, self.memory, **time)
+        return await apply(fitting, cache, table, memory_of(cache), **time)
 
 
 class Endless(Ours):
@@ -333,7 +336,7 @@ class Silent(Parts):
     """Loud (9): says nothing of a request that Momento refuses for good."""
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
-        return await apply(operations, Quiet(cache), table, self.memory, **time)
+        return await apply(operations, Quiet(cache), table, memory_of(cache), **time)
 
 
 class AcknowledgingPoison(Parts):
@@ -345,6 +348,556 @@ class AcknowledgingPoison(Parts):
         return dict(report(structs.replace(batch, rejections=()), (), applied, now=0.0).response)
 
 
+class Stateful(Wrapped):
+    """A seam that remembers something from batch to batch."""
+
+    def __init__(self, wrapped: Any, state: dict[Any, Any]) -> None:
+        super().__init__(wrapped)
+        self._state = state
+
+
+class Seams(Parts):
+    """The five steps behind seams that pass not everything on as it is."""
+
+    cache: type[Stateful] = Stateful
+    table: type[Stateful] = Stateful
+
+    def __init__(self) -> None:
+        self._state: dict[Any, Any] = {}
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        return await apply(
+            operations, self.cache(cache, self._state), self.table(table, self._state), memory_of(cache), **time
+        )
+
+
+class Changing(Parts):
+    """The five steps, with operations that are not what was planned."""
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        changed = [self.changed(each) for each in operations]
+        return await super().applied([each for each in changed if each is not None], cache, table, time)
+
+    def changed(self, operation: Operation) -> Operation | None:
+        return operation
+
+
+class Excusing(Parts):
+    """The five steps, with failures of which not all are reported."""
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        applied = await super().applied(operations, cache, table, time)
+        return Applied(tuple(self.reported(applied.failures)), applied.counts)
+
+    def reported(self, failures: Sequence[Failure]) -> Sequence[Failure]:
+        return failures
+
+
+class Selecting(Parts):
+    """The five steps, for some of a batch's changes alone."""
+
+    def coalesced(self, changes: list[NetChange]) -> list[NetChange]:
+        kept = [(each, tuple(filter(self.takes, each.changes))) for each in changes]
+        return [NetChange(each.item, taken) for each, taken in kept if taken]
+
+    def takes(self, change: Change) -> bool:
+        raise NotImplementedError
+
+
+class TextSorted(Parts):
+    """Order (1): takes sequence numbers for text, of which "10" comes before "9"."""
+
+    def coalesced(self, changes: list[NetChange]) -> list[NetChange]:
+        return [
+            NetChange(each.item, tuple(sorted(each.changes, key=lambda change: str(change.sequence_number))))
+            for each in changes
+        ]
+
+
+class FirstChanges(Parts):
+    """Order (1): takes an item's first change of a batch for its last."""
+
+    def coalesced(self, changes: list[NetChange]) -> list[NetChange]:
+        return [NetChange(each.item, each.changes[:1]) for each in changes]
+
+
+class TakingNoTimeForDone(Excusing):
+    """Nothing lost (2): takes what there was no time to start for done."""
+
+    def reported(self, failures: Sequence[Failure]) -> Sequence[Failure]:
+        return [each for each in failures if "time was too short" not in each.reason]
+
+
+class NamingTheHighest(Excusing):
+    """Nothing lost (2): names the last operation that failed, and forgets those before it."""
+
+    def reported(self, failures: Sequence[Failure]) -> Sequence[Failure]:
+        return sorted(failures, key=lambda each: each.operation.lowest)[-1:]
+
+
+class Hopeful(Stateful):
+    async def set_many(self, entries: Sequence[SetEntry]) -> Any:
+        try:
+            return await self._wrapped.set_many(entries)
+        except TransientError:
+            return [None] * len(entries)
+
+
+class TakingNoReplyForDone(Seams):
+    """Nothing lost (2): takes a write that got no answer for done."""
+
+    cache = Hopeful
+
+
+class Misreading(Stateful):
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
+        try:
+            return await self._wrapped.get_with_hash(key, consistent=consistent)
+        except CacheError:
+            return None
+
+
+class TakingAFailedReadForAMiss(Seams):
+    """Nothing lost (2): takes a read that failed for a list that is absent."""
+
+    cache = Misreading
+
+
+class Unread(Stateful):
+    async def set_many(self, entries: Sequence[SetEntry]) -> Any:
+        await self._wrapped.set_many(entries)
+        return [None] * len(entries)
+
+
+class NotReadingStatuses(Seams):
+    """Nothing lost (2): does not look at the status of each entry of a batch."""
+
+    cache = Unread
+
+
+class Keeping(Stateful):
+    async def renew(self) -> bool:
+        return False
+
+
+class KeepingTheKey(Seams):
+    """Nothing lost (2): goes on with an API key that Momento accepts no more."""
+
+    cache = Keeping
+
+
+class Forgetting(Stateful):
+    async def set_many(self, entries: Sequence[SetEntry]) -> Any:
+        writing = asyncio.ensure_future(self._wrapped.set_many(entries))
+        writing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return [None] * len(entries)
+
+
+class NotWaiting(Seams):
+    """Nothing lost (2): acknowledges before its writes have been answered."""
+
+    cache = Forgetting
+
+
+class StoppingAtAFailure(Parts):
+    """Nothing lost (2): does nothing more once an operation has failed."""
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        for position, each in enumerate(operations):
+            applied = await super().applied([each], cache, table, time)
+            if applied.failures:
+                reason = applied.failures[0].reason
+                return Applied(tuple(Failure(left, reason) for left in operations[position:]), applied.counts)
+        return Applied((), {})
+
+
+class Believing(Stateful):
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
+        if not consistent:
+            self._state[key] = await self._wrapped.get_with_hash(key)
+        return self._state.get(key)
+
+
+class TakingTwoRequestsForOne(Seams):
+    """Nothing lost (2): takes the TTL that a second request tells for that of the `null` which the first one read."""
+
+    cache = Believing
+
+
+class Inconsistent(Stateful):
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
+        return await self._wrapped.get_with_hash(key)
+
+
+class TrustingAStaleMiss(Seams):
+    """Nothing lost (2): takes a read that is some moments old for what is there."""
+
+    cache = Inconsistent
+
+
+class LeavingWhatAStaleReadMisses(Seams):
+    """Moves and deletes (5): takes an entry that a read some moments old does not show for absent."""
+
+    cache = Inconsistent
+
+
+class Overlooking(Selecting):
+    """Nothing lost (2): takes an item that is only refreshed for unchanged."""
+
+    def takes(self, change: Change) -> bool:
+        before, after = change.before or {}, change.after or {}
+        return {name for name in {*before, *after} if before.get(name) != after.get(name)} != {REFRESH}
+
+
+class Unrenewing(Stateful):
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
+        entry = await self._wrapped.get_with_hash(key, consistent=consistent)
+        if entry is not None:
+            self._state[entry.hash] = entry.value
+        return entry
+
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> Any:
+        if self._state.get(expected) == value:
+            return expected
+        return await self._wrapped.set_if_hash(key, value, ttl_seconds, expected)
+
+
+class NotRenewing(Seams):
+    """No partial list (4): leaves a list alone that stays the same, so that its TTL is not renewed."""
+
+    cache = Unrenewing
+
+
+class DayLong(Stateful):
+    async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> Any:
+        return await self._wrapped.set_if_absent(key, value, 86_400)
+
+
+class KeepingRebuiltListsForADay(Seams):
+    """No partial list (4): gives a list that is rebuilt another TTL than its view's."""
+
+    cache = DayLong
+
+
+class Persisting(Stateful):
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> Any:
+        return await self._wrapped.set_if_hash(key, value, 86_400 if value == NULL else ttl_seconds, expected)
+
+
+class ClearingForADay(Seams):
+    """No partial list (4): lets the `null` of a list live as long as a list."""
+
+    cache = Persisting
+
+
+class Ending(Stateful):
+    async def query(self, *arguments: Any) -> Page:
+        try:
+            page: Page = await self._wrapped.query(*arguments)
+        except CacheError:
+            return Page([], None)
+        return page
+
+
+class TakingAFailedPageForTheLast(Seams):
+    """No partial list (4): takes a page of a query that failed for its end."""
+
+    table = Ending
+
+
+class Emptying(Stateful):
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
+        entry = await self._wrapped.get_with_hash(key, consistent=consistent)
+        return Entry(b"[]", entry.hash) if entry is not None and entry.value == NULL else entry
+
+
+class TakingNullForEmpty(Seams):
+    """No partial list (4): takes a list that was cleared for one without rows."""
+
+    cache = Emptying
+
+
+def rows_of(value: bytes) -> list[Raw]:
+    return msgspec.json.decode(value, type=list[Raw])
+
+
+class Writing(Stateful):
+    """A seam that writes lists otherwise than it is asked to."""
+
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> Any:
+        return await self._wrapped.set_if_hash(key, self._otherwise(value), ttl_seconds, expected)
+
+    async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> Any:
+        return await self._wrapped.set_if_absent(key, self._otherwise(value), ttl_seconds)
+
+    def _otherwise(self, value: bytes) -> bytes:
+        return value if value == NULL else msgspec.json.encode(self.rows(rows_of(value)))
+
+    def rows(self, rows: list[Raw]) -> list[Raw]:
+        return rows
+
+
+class Backwards(Writing):
+    def rows(self, rows: list[Raw]) -> list[Raw]:
+        return rows[::-1]
+
+
+class OrderingBackwards(Seams):
+    """No partial list (4): writes a list's rows in the wrong order."""
+
+    cache = Backwards
+
+
+class Doubled(Writing):
+    def rows(self, rows: list[Raw]) -> list[Raw]:
+        return [*rows, *rows[-1:]]
+
+
+class WritingARowTwice(Seams):
+    """No partial list (4): writes a row that an item has twice."""
+
+    cache = Doubled
+
+
+class IgnoringTheLimit(Changing):
+    """No partial list (4): writes more rows than a list's limit."""
+
+    def changed(self, operation: Operation) -> Operation:
+        if not isinstance(operation, UpdateList):
+            return operation
+        return structs.replace(operation, definition=structs.replace(operation.definition, limit=None))
+
+
+class FirstTwo(Writing):
+    def rows(self, rows: list[Raw]) -> list[Raw]:
+        return rows[:2]
+
+
+class FallingShort(Seams):
+    """No partial list (4): does not see that a list which was cut at its limit, of 2, falls short of it."""
+
+    cache = FirstTwo
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        return await super().applied([IgnoringTheLimit().changed(each) for each in operations], cache, table, time)
+
+
+def is_junk(entry: Entry | None) -> bool:
+    if entry is None or entry.value == NULL:
+        return False
+    try:
+        rows = msgspec.json.decode(entry.value, type=list[dict[str, Any]])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
+    return any(not row.get("sk") for row in rows)
+
+
+class Restarting(Stateful):
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
+        entry = await self._wrapped.get_with_hash(key, consistent=consistent)
+        return Entry(b"[]", entry.hash) if is_junk(entry) else entry
+
+
+class TakingJunkForEmpty(Seams):
+    """No partial list (4): begins a list with the batch's rows alone where something else was."""
+
+    cache = Restarting
+
+
+class Shunning(Stateful):
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
+        entry = await self._wrapped.get_with_hash(key, consistent=consistent)
+        if is_junk(entry):
+            raise CacheError("the entry is not a list")
+        return entry
+
+
+class NotRebuildingOverJunk(Seams):
+    """No partial list (4): fails where something else is than a list that could be rebuilt."""
+
+    cache = Shunning
+
+
+class AcknowledgingJunk(Excusing):
+    """Loud (9): says nothing where something else is than the view's list."""
+
+    def reported(self, failures: Sequence[Failure]) -> Sequence[Failure]:
+        return [each for each in failures if not each.reason.startswith(("the entry is not", "a row lacks"))]
+
+
+class IgnoringTheIndexKeys(Parts):
+    """No partial list (4): lists an item that the index does not hold."""
+
+    async def __call__(self, event: dict[str, Any], views: Settings, *arguments: Any, **time: Any) -> Any:
+        loose = {name: self._loose(view) for name, view in views.views.items()}
+        return await super().__call__(event, structs.replace(views, views=loose), *arguments, **time)
+
+    def _loose(self, view: View) -> View:
+        if not isinstance(view, ListView) or view.rebuild_from is None or view.rebuild_from.index_name is None:
+            return view
+        return structs.replace(view, rebuild_from=structs.replace(view.rebuild_from, index_key_attributes=()))
+
+
+class TakingOthersRows(Changing):
+    """Moves and deletes (5): takes a row away that is another item's by now."""
+
+    def changed(self, operation: Operation) -> Operation:
+        if not isinstance(operation, UpdateList):
+            return operation
+        edits = {name: None if isinstance(edit, Leaving) else edit for name, edit in operation.edits.items()}
+        return structs.replace(operation, edits=edits)
+
+
+class TakingOthersEntries(Changing):
+    """Moves and deletes (5): deletes an entry that is another item's by now."""
+
+    def changed(self, operation: Operation) -> Operation:
+        return structs.replace(operation, leaving=None) if isinstance(operation, DeleteEntry) else operation
+
+
+class LeavingOwnRows(Changing):
+    """Moves and deletes (5): takes no row away where another item could be."""
+
+    def changed(self, operation: Operation) -> Operation:
+        if not isinstance(operation, UpdateList):
+            return operation
+        edits = {name: edit for name, edit in operation.edits.items() if not isinstance(edit, Leaving)}
+        return structs.replace(operation, edits=edits)
+
+
+class LettingTheLastRecordWin(Parts):
+    """Moves and deletes (5): deletes an entry that an item took in the same batch before another left it."""
+
+    async def __call__(self, event: dict[str, Any], views: Settings, cache: Any, table: Any, **time: Any) -> Any:
+        batch = decode(event)
+        planned = plan(coalesce(batch.changes), views)
+        left: set[str] = set()
+        for change in batch.changes:
+            for view in views.views.values():
+                before, after = (place_of(view, each) for each in (change.before, change.after))
+                left |= {before[0]} if before is not None and before != after else set()
+                left -= {after[0]} if after is not None else set()
+        operations = [
+            DeleteEntry(each.view, each.key, each.lowest) if isinstance(each, SetEntry) and each.key in left else each
+            for each in planned.operations
+        ]
+        applied = await self.applied(operations, cache, table, time)
+        return dict(report(batch, planned.rejections, applied, now=0.0).response)
+
+
+class KeepingWhatMatchesNoMore(Selecting):
+    """Moves and deletes (5): does nothing for an item that matches `where` no more."""
+
+    def takes(self, change: Change) -> bool:
+        return change.after is None or change.after["status"] == {"S": "live"}
+
+
+class IgnoringTtlDeletes(Ours):
+    """Moves and deletes (5): takes no notice of items that DynamoDB's TTL deletes."""
+
+    async def __call__(self, event: dict[str, Any], *arguments: Any, **time: Any) -> Any:
+        records = [each for each in event["Records"] if "userIdentity" not in each]
+        return await super().__call__({"Records": records}, *arguments, **time)
+
+
+class FloatsInLists(Changing):
+    """Exact values (6): reads numbers of a list's rows as floats."""
+
+    def changed(self, operation: Operation) -> Operation:
+        if not isinstance(operation, UpdateList):
+            return operation
+        edits = {
+            name: json.dumps(json.loads(edit), ensure_ascii=False, separators=(",", ":")).encode()
+            if isinstance(edit, bytes)
+            else edit
+            for name, edit in operation.edits.items()
+        }
+        return structs.replace(operation, edits=edits)
+
+
+class LeavingOut(Changing):
+    """The five steps, with entries that lack some fields."""
+
+    left_out: Any
+
+    def changed(self, operation: Operation) -> Operation:
+        if not isinstance(operation, SetEntry):
+            return operation
+        fields = json.loads(operation.value, parse_float=Decimal, parse_int=Decimal)
+        shown = [name for name, value in fields.items() if value is None or value != self.left_out]
+        shown = [name for name in shown if fields[name] is not None or self.left_out is not None]
+        raw = msgspec.json.decode(operation.value, type=dict[str, Raw])
+        return structs.replace(operation, value=msgspec.json.encode({name: raw[name] for name in shown}))
+
+
+class LeavingOutNulls(LeavingOut):
+    """Exact values (6): takes NULL for an attribute that is absent."""
+
+    left_out = None
+
+
+class LeavingOutEmptyText(LeavingOut):
+    """Exact values (6): takes empty text for an attribute that is absent."""
+
+    left_out = ""
+
+
+class Shrinking(Stateful):
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> Any:
+        if value == NULL and ttl_seconds == TAKEN_AWAY_SECONDS:
+            return b"any"
+        return await self._wrapped.set_if_hash(key, value, ttl_seconds, expected)
+
+
+class LeavingTheListThatWas(Seams):
+    """Too big is absent (7): leaves the old list where the new one does not fit."""
+
+    cache = Shrinking
+
+
+class Resigned(Stateful):
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> Any:
+        return await self._wrapped.set_if_hash(key, *self._given_up(key, value, ttl_seconds), expected)
+
+    async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> Any:
+        return await self._wrapped.set_if_absent(key, *self._given_up(key, value, ttl_seconds))
+
+    def _given_up(self, key: str, value: bytes, ttl_seconds: int) -> tuple[bytes, int]:
+        if value == NULL and ttl_seconds == TAKEN_AWAY_SECONDS:
+            self._state[key] = True
+        return (NULL, TAKEN_AWAY_SECONDS) if key in self._state else (value, ttl_seconds)
+
+
+class GivingUpWhatWasTooBig(Seams):
+    """Too big is absent (7): does not cache a list again that once was too big."""
+
+    cache = Resigned
+
+
+class Hasty(Stateful):
+    pace = Pace()
+
+
+class IgnoringThePace(Seams):
+    """Bounded time (8): makes more requests in a second than `max_operations_per_second`."""
+
+    cache = Hasty
+
+
+class IgnoringTheMemory(Parts):
+    """Bounded time (8): reads more lists at once than the function has memory for."""
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        return await apply(operations, cache, table, Memory(), **time)
+
+
+class OtherTtl(Changing):
+    """Nothing lost (2): gives entries another TTL than their view's."""
+
+    def changed(self, operation: Operation) -> Operation:
+        return structs.replace(operation, ttl_seconds=3_600) if isinstance(operation, SetEntry) else operation
+
+
 @dataclass(frozen=True, slots=True)
 class Broken:
     """A broken handler, and how soon it has to be found out.
@@ -354,41 +907,166 @@ class Broken:
         handler: the handler.
         within: so many histories.
         steps: those that the histories are made of; None: all.
+        fixed: what all histories' setups have in common.
+        faults: what may go wrong with requests; None: anything.
     """
 
     guarantee: str
     handler: type[Handler]
     within: int
     steps: tuple[str, ...] | None = None
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    faults: tuple[Fault, ...] | None = None
+
+    def histories(self) -> type[History]:
+        """The histories that find it out."""
+        histories = {name: getattr(self, name) for name in ("handler", "steps", "fixed", "faults")}
+        return type("History", (History,), histories)
 
 
-FAILING = ("put", "put_many", "change_n", "delete", "fault", "outage", "settle")
-LOSING = ("put", "put_many", "change_n", "delete", "lose", "settle")
+WRITING = ("put", "put_many", "change_n", "delete", "settle")
+FAILING = (*WRITING, "fault", "outage")
+LOSING = (*WRITING, "lose")
+READING = ("put_many", "change_n", "lose", "fault", "settle")
+CUTTING = ("put_many", "change_n", "delete", "go_on", "settle")
 KILLING = ("put_many", "change_n", "swap", "kill", "go_on", "settle")
 POISONING = ("put", "put_many", "change_n", "poison", "settle")
-CUTTING = ("put", "put_many", "change_n", "delete", "settle")
+TRADING = ("trade", "change_n", "go_on", "settle")
+MOVING = ("put", "move", "go_on", "settle")
+SPOILING = ("put", "change_n", "spoil", "settle")
+FORGETTING = ("put", "change_n", "lose", "refill", "go_on", "settle")
+
+LISTS = "4 no partial list, no lost update"
+
+PATIENT = {"batch_size": 10, "maximum_retry_attempts": 100, "bisect_batch_on_function_error": False}
+IMPATIENT = PATIENT | {"maximum_retry_attempts": 1, "bisect_batch_on_function_error": True}
+ONE_BY_ONE = PATIENT | {"batch_size": 1}
+HURRIED: Mapping[str, Any] = {"max_operations_per_second": 3.0, "timeout_seconds": 5.0}
+CALM: Mapping[str, Any] = {
+    "mapping": PATIENT,
+    "filtered": False,
+    "ttl_seconds": 300,
+    "shards": 1,
+    "lag_seconds": 0.0,
+    "slow": 2,
+    "timeout_seconds": 30.0,
+    "max_operations_per_second": None,
+    "stale_seconds": 0.0,
+    "memory_bytes": None,
+}
+"""Nothing goes wrong but what the steps let go wrong."""
+
+
+def calm(*views: str, live_only: bool = False, limit: int | None = None, **others: Any) -> Mapping[str, Any]:
+    """A setup with some views, in which nothing else goes wrong."""
+    return {**CALM, "model": Things(views, live_only, limit), **others}
+
 
 BROKEN: Sequence[Broken] = (
     Broken("1 order", RecordsAtOnce, 100),
+    Broken("1 order", TextSorted, 100, WRITING, calm("whole", "mine")),
+    Broken("1 order", FirstChanges, 50, WRITING, calm("whole", "mine")),
     Broken("2 nothing lost", Acknowledging, 500, FAILING),
     Broken("2 nothing lost", AcknowledgingTheFirst, 500, FAILING),
-    Broken("2 nothing lost", NamingTheLast, 500, ("swap", "move", "fault", "settle")),
+    Broken("2 nothing lost", NamingTheLast, 500, ("swap", "move", "fault", "settle"), calm("mine", "alias")),
     Broken("2 nothing lost", WritingNothing, 50),
     Broken("2 nothing lost", TakingListsAway, 100),
     Broken("2 nothing lost", DraggingOthersDown, 500, POISONING),
+    Broken(
+        "2 nothing lost",
+        TakingNoTimeForDone,
+        100,
+        (*WRITING, "outage"),
+        calm("whole", "part", **HURRIED),
+    ),
+    Broken(
+        "2 nothing lost",
+        NamingTheHighest,
+        200,
+        FAILING,
+        calm("whole", "mine", **HURRIED),
+    ),
+    Broken("2 nothing lost", TakingNoReplyForDone, 50, FAILING, calm("whole"), (Fault.TIMEOUT, Fault.CONNECTION_DIED)),
+    Broken("2 nothing lost", TakingAFailedReadForAMiss, 100, FAILING, calm("manual")),
+    Broken("2 nothing lost", NotReadingStatuses, 100, FAILING, calm("whole", "mine"), (Fault.PARTLY_REFUSED,)),
+    Broken("2 nothing lost", KeepingTheKey, 50, FAILING, calm("whole"), (Fault.UNAUTHENTICATED,)),
+    Broken("2 nothing lost", NotWaiting, 100, (*FAILING, "go_on"), calm("whole")),
+    Broken("2 nothing lost", StoppingAtAFailure, 300, SPOILING, calm("manual", "whole", mapping=IMPATIENT)),
+    Broken(
+        "2 nothing lost",
+        TakingTwoRequestsForOne,
+        300,
+        (*WRITING, "go_on"),
+        calm("all", "of", limit=2, stale_seconds=1.0),
+    ),
+    Broken("2 nothing lost", TrustingAStaleMiss, 300, FORGETTING, calm("manual", stale_seconds=1.0)),
+    Broken("2 nothing lost", Overlooking, 200, ("put", "touch", "lose", "settle"), calm("whole")),
+    Broken("2 nothing lost", OtherTtl, 20, WRITING, calm("whole")),
     Broken("3 replay converges", Remembering, 500),
     Broken("3 replay converges", SkippingByTheEnds, 500, KILLING),
-    Broken("4 no partial list, no lost update", NotComparing, 100),
-    Broken("4 no partial list, no lost update", PartialLists, 500),
-    Broken("4 no partial list, no lost update", ReadingOnePage, 500, LOSING),
-    Broken("4 no partial list, no lost update", IgnoringRemovals, 500, LOSING),
-    Broken("4 no partial list, no lost update", AskingTheIndexAtOnce, 500, CUTTING),
-    Broken("4 no partial list, no lost update", LeavingListsCut, 500, CUTTING),
-    Broken("5 moves and deletes", LeavingOldKeys, 100),
+    Broken(LISTS, NotComparing, 100, WRITING, calm("all", "of", shards=3, slow=50)),
+    Broken(LISTS, PartialLists, 200, LOSING, calm("all", "of")),
+    Broken(LISTS, ReadingOnePage, 300, READING, calm("all", "part")),
+    Broken(LISTS, IgnoringRemovals, 500, LOSING, calm("all", "of", "part", shards=2, lag_seconds=4.0)),
+    Broken(LISTS, AskingTheIndexAtOnce, 300, CUTTING, calm("all", "of", limit=2, lag_seconds=4.0, shards=2)),
+    Broken(LISTS, LeavingListsCut, 100, CUTTING, calm("all", "of", limit=2)),
+    Broken(LISTS, NotRenewing, 100, ("put", "touch", "settle"), calm("part", "all")),
+    Broken(LISTS, KeepingRebuiltListsForADay, 20, WRITING, calm("part")),
+    Broken(LISTS, ClearingForADay, 100, WRITING, calm("all", limit=1)),
+    Broken(LISTS, TakingAFailedPageForTheLast, 300, READING, calm("all", "part"), (Fault.QUERY_FAILED,)),
+    Broken(LISTS, TakingNullForEmpty, 100, WRITING, calm("all", "of", limit=1)),
+    Broken(LISTS, OrderingBackwards, 20, WRITING, calm("part")),
+    Broken(LISTS, WritingARowTwice, 20, WRITING, calm("part")),
+    Broken(LISTS, IgnoringTheLimit, 50, WRITING, calm("part", limit=1)),
+    Broken(LISTS, FallingShort, 200, CUTTING, calm("all", limit=2)),
+    Broken(LISTS, TakingJunkForEmpty, 200, SPOILING, calm("manual", mapping=IMPATIENT)),
+    Broken(
+        LISTS,
+        NotRebuildingOverJunk,
+        200,
+        SPOILING,
+        calm("part", "all", mapping=IMPATIENT),
+    ),
+    Broken(LISTS, IgnoringTheIndexKeys, 50, WRITING, calm("all")),
+    Broken("5 moves and deletes", LeavingOldKeys, 200),
     Broken("5 moves and deletes", EndKeysOnly, 500),
     Broken("5 moves and deletes", ItemsAtOnce, 500, ("put", "swap", "go_on", "settle")),
-    Broken("6 exact values", Floats, 200),
+    Broken("5 moves and deletes", TakingOthersRows, 200, TRADING, calm("ranked")),
+    Broken("5 moves and deletes", TakingOthersEntries, 100, TRADING, calm("alias", mapping=ONE_BY_ONE)),
+    Broken("5 moves and deletes", LeavingOwnRows, 100, ("put", "move", "settle"), calm("ranked")),
+    Broken("5 moves and deletes", LettingTheLastRecordWin, 100, TRADING, calm("alias")),
+    Broken(
+        "5 moves and deletes",
+        LeavingWhatAStaleReadMisses,
+        300,
+        ("put", "move", "go_on", "settle"),
+        calm("alias", mapping=ONE_BY_ONE, stale_seconds=1.0),
+    ),
+    Broken(
+        "5 moves and deletes",
+        KeepingWhatMatchesNoMore,
+        100,
+        ("put", "change_status", "settle"),
+        calm("whole", live_only=True),
+    ),
+    Broken("5 moves and deletes", IgnoringTtlDeletes, 50, WRITING, calm("whole")),
+    Broken("6 exact values", Floats, 100, WRITING, calm("whole")),
+    Broken("6 exact values", FloatsInLists, 200, WRITING, calm("part")),
+    Broken("6 exact values", LeavingOutNulls, 100, WRITING, calm("whole")),
+    Broken("6 exact values", LeavingOutEmptyText, 100, WRITING, calm("whole")),
     Broken("7 too big is absent", LeavingWhatIsTooBig, 100, ("put", "put_many", "change_n", "settle")),
+    Broken("7 too big is absent", LeavingTheListThatWas, 100, WRITING, calm("part")),
+    Broken("7 too big is absent", GivingUpWhatWasTooBig, 100, ("put", "outgrow", "settle"), calm("part")),
+    Broken(
+        "8 bounded time",
+        Endless,
+        100,
+        (*WRITING, "outage"),
+        calm("whole", "part", **HURRIED),
+    ),
+    Broken("8 bounded time", IgnoringThePace, 100, WRITING, calm("whole", "part", max_operations_per_second=3.0)),
+    Broken("8 bounded time", IgnoringTheMemory, 100, WRITING, calm("part", "all", memory_bytes=2 * MAX_ITEM_BYTES)),
     Broken("9 loud", Silent, 500, FAILING),
     Broken("9 loud", AcknowledgingPoison, 100),
+    Broken("9 loud", AcknowledgingJunk, 200, SPOILING, calm("manual", mapping=IMPATIENT)),
 )

@@ -1,7 +1,8 @@
 """Watches the cache, and compares it with the table: what is promised, said without a word of the handler's."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -58,7 +59,7 @@ class Checker:
         self._filtered = filtered
         self._ttl_seconds = ttl_seconds
         self._exact_seconds = exact_seconds
-        self._sources = {name: view.get("rebuild_from") for name, view in model.documents().items()}
+        self._documents = model.documents()
         self._records: dict[int, Record] = {}
         self._acknowledged: set[int] = set()
         self._discarded: set[int] = set()
@@ -67,17 +68,22 @@ class Checker:
         self._changed: dict[str, float] = {}
         self._lost: dict[str, float] = {}
         self._expires: dict[str, float] = {}
+        self._looked_at: dict[str, tuple[str, float]] = {}
+        self._spoiled: dict[str, tuple[float, str]] = {}
         self._ever: dict[str, dict[str, Row]] = defaultdict(dict)
-        self._holders: dict[str, set[Key]] = defaultdict(set)
+        self._recent: dict[str, dict[str, Row]] = defaultdict(dict)
+        self._ever_held: dict[Place, set[Key]] = defaultdict(set)
+        self._holders: dict[Place, set[Key]] = defaultdict(set)
 
     # What happens
 
     def written(self, record: Record) -> None:
         """Take note of a write to the table."""
         self._records[record.number] = record
-        for (key, _), row in self._rows(record.after).items():
-            self._ever[key][row.text] = row
-            self._holders[key].add(record.key)
+        for place, row in self._rows(record.after).items():
+            self._ever[row.key][row.text] = self._recent[row.key][row.text] = row
+            self._ever_held[place].add(record.key)
+            self._holders[place].add(record.key)
 
     def handled(self, event: Mapping[str, Any], answer: Any, *, started: float, clean: bool) -> None:
         """Take note of what the handler answered for a batch.
@@ -86,7 +92,7 @@ class Checker:
             event: the batch.
             answer: None: nothing, for it was killed.
             started: when the handler was given the batch.
-            clean: nothing went wrong but what the batch holds itself.
+            clean: nothing went wrong but what the batch holds itself, and there was time enough.
         """
         numbers = [int(record["dynamodb"]["SequenceNumber"]) for record in event["Records"]]
         self._handled.update(dict.fromkeys(numbers, (started, clean)))
@@ -95,11 +101,21 @@ class Checker:
         failed = [int(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
         acknowledged = [number for number in numbers if number < min(failed, default=number + 1)]
         self._acknowledged.update(acknowledged)
-        last_of = {self._records[number].key: number for number in numbers}
+        # One that was given up once, and is delivered again from an older checkpoint, is no longer.
+        self._discarded.difference_update(acknowledged)
+        self._excused.difference_update(acknowledged)
+        last_of = {self._records[number].key: number for number in sorted(numbers)}
         for number in acknowledged:
             record = self._records[number]
             if record.poison is None:
-                self._changed.update((key, started) for key, _ in self._touched(record))
+                after = self._rows(record.after)
+                for key, member in self._touched(record):
+                    self._changed[key] = started
+                    # An entry that its item left may be another's by now. A list is written whatever becomes of it.
+                    if self.is_list(key) or (last_of[record.key] == number and (key, member) in after):
+                        self._look_at_renewal(key, started)
+                    if key == "manual" and self.is_spoiled(key) and self._spoiled[key][0] < started:
+                        self.divergences.append(f"record {number} was acknowledged, but {key} is no list")
             if self._has_to_be_refused(record, is_last=last_of[record.key] == number):
                 self.divergences.append(f"record {number} was acknowledged: {record.poison}")
 
@@ -109,7 +125,7 @@ class Checker:
             return is_last and not record.mends and bool(self._rows(record.after))
         return record.poison is not None
 
-    def discarded(self, number: int, *, untried: bool) -> None:
+    def discarded(self, number: int, *, untried: bool, soon: bool) -> None:
         """Take note that a record was given up.
 
         In a batch that was handled with nothing wrong but what it holds itself, the other items have to be right.
@@ -117,7 +133,10 @@ class Checker:
         Args:
             number: the record's.
             untried: not after a last attempt, but for its age. What came before it may have been tried again since.
+            soon: after few attempts. Faults come to an end, so that none of many attempts may be in vain.
         """
+        if not untried and not soon:
+            self.divergences.append(f"record {number} was given up, whatever was tried")
         self._discarded.add(number)
         started, clean = self._handled.get(number, (0.0, False))
         if untried or not clean:
@@ -128,49 +147,100 @@ class Checker:
     def lost(self, key: str) -> None:
         """Take note that Momento dropped an entry."""
         self._lost[key] = self._clock()
+        self._spoiled.pop(key, None)
+
+    def spoiled(self, key: str) -> None:
+        """Take note that another program overwrote a list."""
+        self._spoiled[key] = self._clock(), str(self._cached(key))
+
+    def filled(self, key: str) -> None:
+        """Take note that the application has filled a list: it is no longer lost."""
+        self._lost.pop(key, None)
+        self._spoiled.pop(key, None)
+
+    def rewound(self) -> None:
+        """Take note that old records are delivered again, and with them old states come back."""
+        for key, rows in self._ever.items():
+            self._recent[key] = dict(rows)
+        for place, holders in self._ever_held.items():
+            self._holders[place] = set(holders)
+
+    def redeployed(self, model: Model) -> None:
+        """Take note that lists have another order or limit."""
+        self._model = model
+
+    def keep(self, amount: float, most: float, what: str) -> None:
+        """Hold the handler to a bound."""
+        if amount > most:
+            self.divergences.append(f"{amount} {what}, of {most}")
+
+    def is_spoiled(self, key: str) -> bool:
+        """Return whether a list still is what another program made of it."""
+        return key in self._spoiled and self._spoiled[key][1] == self._cached(key)
+
+    def is_list(self, key: str) -> bool:
+        """Return whether an entry is a list that items gave rise to."""
+        return any(row.member != "" for row in self._ever.get(key, {}).values())
 
     def expired(self) -> int:
         """Take note of all that expired by now, and count it."""
         over = {key: at for key, at in self._expires.items() if at <= self._clock()}
         for key, at in over.items():
             self._lost[key] = max(self._lost.get(key, 0), at)
+            self._spoiled.pop(key, None)
             del self._expires[key]
         return len(over)
 
     def placed(self, key: str) -> None:
         """Take note of an entry that somebody else put into the cache, or of one that went."""
-        remaining = self._engine.item_get_ttl(CACHE, key.encode())
-        if remaining is None:
-            self._expires.pop(key, None)
+        expires = self._expiry(key)
+        if expires:
+            self._expires[key] = expires
         else:
-            self._expires[key] = self._clock() + remaining / 1000
+            self._expires.pop(key, None)
+
+    def _expiry(self, key: str) -> float:
+        """When an entry expires, 0 where there is none."""
+        remaining = self._engine.item_get_ttl(CACHE, key.encode())
+        return self._clock() + remaining / 1000 if remaining else 0.0
 
     def stored(self, key: str) -> None:
         """Look at what a request made of an entry."""
-        expires = self._expires.get(key, 0)
-        self.placed(key)
-        text = self._cached(key)
-        if text is None:
+        before, was_to_expire = self._looked_at.get(key), self._expires.get(key)
+        text, expires = self._cached(key), self._expiry(key)
+        if text is None or self.is_spoiled(key):
+            self.placed(key)
             return
+        if before is not None and before[0] == text and abs(before[1] - expires) <= self._exact_seconds:
+            # The condition of the request did not hold, and the entry is what it was.
+            return
+        self._looked_at[key] = text, expires
+        self.placed(key)
+        if self._spoiled.pop(key, None) and key == "manual":
+            self.divergences.append(f"{key}: {text}, over what was no list, though nothing rebuilds it")
         lives = self._expires[key] - self._clock()
         if text == "null":
             if self._ever.get(key):
                 self._look_at_absence(key, lives)
         elif (
-            abs(self._expires[key] - expires) > self._exact_seconds
+            abs(expires - (was_to_expire or 0)) > self._exact_seconds
             and abs(lives - self._ttl_seconds) > self._exact_seconds
         ):
             self.divergences.append(f"{key}: lives {lives} s")
+        self._look_at_states(key, text)
+
+    def _look_at_states(self, key: str, text: str) -> None:
+        """Look whether an entry shows what its items are, or lately were."""
         if not self._ever.get(key):
             self.divergences.append(f"{key}: {text}, but no item ever gave rise to it")
-        elif not self._is_list(key):
-            if text not in self._ever[key]:
-                self.divergences.append(f"{key}: {text}, which its item never was")
+        elif not self.is_list(key):
+            if text not in self._recent[key]:
+                self.divergences.append(f"{key}: {text}, which its item never was, or no longer is")
         elif text != "null":
             self._look_at_list(key, text)
 
     def _look_at_absence(self, key: str, seconds: float) -> None:
-        """Tell whether a list may be taken away: it could outgrow Momento's limit, or was cut at its own.
+        """Tell whether a list may be taken away: it could be too big for Momento now, or was cut at its own limit.
 
         One that was cut has to come back by itself where it can be rebuilt: it is no loss.
         """
@@ -178,8 +248,8 @@ class Checker:
             reason = self._could_be_too_big(key) and seconds <= 300 + self._exact_seconds
         else:
             limit = self._model.limit
-            source = self._sources[next(iter(self._ever[key].values())).view]
-            members = {row.member for row in self._ever[key].values()}
+            source = self._documents[next(iter(self._ever[key].values())).view].get("rebuild_from")
+            members = {row.member for row in self._recent[key].values()}
             # The table itself is read at once instead.
             reason = limit is not None and len(members) >= limit and (source is None or "index_name" in source)
             if source is not None:
@@ -191,7 +261,7 @@ class Checker:
 
     def _could_be_too_big(self, key: str) -> bool:
         largest: dict[str, int] = defaultdict(int)
-        for row in self._ever[key].values():
+        for row in self._recent[key].values():
             largest[row.member] = max(largest[row.member], len(row.text.encode()))
         could_be = len(key.encode()) + sum(largest.values()) + len(largest) + 1
         return could_be > self._engine.limits.item_bytes
@@ -199,35 +269,96 @@ class Checker:
     def _look_at_list(self, key: str, text: str) -> None:
         rows = self._parted(key, text)
         if None in rows:
-            self.divergences.append(f"{key}: {text}, which has a row that its item never was")
+            self.divergences.append(f"{key}: {text}, which has a row that its item never was, or no longer is")
             return
         known = [row for row in rows if row is not None]
         if len({row.member for row in known}) < len(known) or self._model.list_text(known) != text:
             self.divergences.append(f"{key}: {text}, which has an item twice, is out of order, or over its limit")
 
+    def _look_at_renewal(self, key: str, started: float) -> None:
+        """Look whether an entry was written since then: a change renews its TTL, even where nothing else changes."""
+        expires = self._expiry(key)
+        written = expires - self._ttl_seconds
+        if expires and self._cached(key) != "null" and written < started - self._exact_seconds:
+            self.divergences.append(f"{key}: changed at {started}, but last written at {written}")
+
     # What has to hold in the end
 
-    def check(self, items: Iterable[Item]) -> None:
-        """Compare the cache with the table, once all is delivered."""
+    def check(self, items: Iterable[Item], *, index_lags: bool) -> None:
+        """Compare the cache with the table, once all is delivered.
+
+        Args:
+            items: the table's.
+            index_lags: whether the index still shows what is no longer so.
+        """
         self.expired()
         rows: dict[str, list[Row]] = defaultdict(list)
+        holders: dict[Place, set[Key]] = defaultdict(set)
         for item in items:
             for row in self._model.rows(item):
                 rows[row.key].append(row)
+                holders[row.key, row.member].add((item["pk"], item["sk"]))
+        self._check_records()
+        exempt = self._exempt()
+        unordered = {place for place in self._holders if self._is_unordered(place)}
+        for key, member in filter(itemgetter(1), unordered):
+            exempt[key].add(member)
+        if not index_lags:
+            self._forget(rows, exempt)
+        for key in self._ever:
+            if self.is_spoiled(key):
+                self._check_spoiled(key)
+            elif self.is_list(key):
+                self._check_list(key, rows[key], exempt[key])
+            elif not exempt[key] and ((key, "") not in unordered or self._cached(key) is not None):
+                self._compare(key, self._cached(key), rows[key][0].text if rows[key] else None)
+        if not index_lags:
+            self._forget_holders(rows, holders, unordered)
+        strangers = {key.decode() for key in self._engine.keys(CACHE)} - self._ever.keys() - {"manual"}
+        self.divergences += [f"{key}: cached, but no item ever gave rise to it" for key in sorted(strangers)]
+
+    def _check_records(self) -> None:
         for number, record in self._records.items():
             shown = self._rows(record.before) or self._rows(record.after)
             if number not in self._acknowledged | self._discarded and (shown or not self._filtered):
                 self.divergences.append(f"record {number} was neither acknowledged nor given up")
-        exempt = self._exempt()
-        for key in self._ever:
-            if self._is_list(key):
-                self._check_list(key, rows[key], exempt[key])
-            elif not exempt[key]:
-                cached = self._cached(key)
-                if cached is not None or not self._unordered(key):
-                    self._compare(key, cached, rows[key][0].text if rows[key] else None)
-        strangers = {key.decode() for key in self._engine.keys(CACHE)} - self._ever.keys() - {"manual"}
-        self.divergences += [f"{key}: cached, but no item ever gave rise to it" for key in sorted(strangers)]
+
+    def _check_spoiled(self, key: str) -> None:
+        """What another program left is right at the next change, where the list can be rebuilt."""
+        if key != "manual" and self._spoiled[key][0] < self._changed.get(key, 0):
+            self.divergences.append(f"{key}: {self._cached(key)}, which a change has not put right")
+
+    def _forget(self, rows: Mapping[str, Sequence[Row]], exempt: Mapping[str, set[str]]) -> None:
+        """Let past states be past: nobody delivers them any more, so that nobody has a reason to write them.
+
+        Those of a record that was given up may have been left behind.
+        """
+        for key, ever in self._ever.items():
+            known = [*rows.get(key, ()), *(row for row in ever.values() if row.member in exempt.get(key, ()))]
+            self._recent[key] = {row.text: row for row in known}
+
+    def _forget_holders(
+        self,
+        rows: Mapping[str, Sequence[Row]],
+        holders: Mapping[Place, set[Key]],
+        unordered: Container[Place],
+    ) -> None:
+        """Let who had a place be past, unless what is there is not right: that is excused until it changes again."""
+        for place in self._holders:
+            if place not in unordered or self._is_right(place, rows.get(place[0], ())):
+                self._holders[place] = set(holders.get(place, ()))
+
+    def _is_shared(self, place: Place) -> bool:
+        return bool(self._documents[next(iter(self._ever[place[0]].values())).view].get("unique"))
+
+    def _is_right(self, place: Place, rows: Sequence[Row]) -> bool:
+        key, member = place
+        expected = {row.text for row in rows if row.member == member}
+        cached = self._cached(key)
+        if cached is None or cached == "null":
+            return not expected
+        parts = self._parted(key, cached) if member else [Row("", key, member, cached, None)]
+        return {row.text for row in parts if row is not None and row.member == member} == expected
 
     def _check_list(self, key: str, rows: Sequence[Row], exempt: set[str]) -> None:
         cached = self._cached(key)
@@ -257,12 +388,12 @@ class Checker:
         """Tell whether an entry was lost after the last change that it shows, or nothing brings it back."""
         return key in self._lost and (key == "manual" or self._lost[key] >= self._changed.get(key, 0))
 
-    def _unordered(self, key: str) -> bool:
-        """Tell whether items shared a key whose changes are in no order, so that its entry may be absent.
+    def _is_unordered(self, place: Place) -> bool:
+        """Tell whether items shared a place whose changes are in no order, so that its entry or row may be absent.
 
         docs/guarantees.md, what we do not promise.
         """
-        holders = self._holders[key]
+        holders = self._holders[place]
         return len(holders) > 1 and (not self._ordered or len({partition for partition, _ in holders}) > 1)
 
     def _rows(self, item: Item | None) -> dict[Place, Row]:
@@ -276,26 +407,27 @@ class Checker:
 
     def _exempt(self) -> dict[str, set[str]]:
         """The members of each key that the last record to touch them left unknown, for it was given up."""
-        exempt: dict[str, set[str]] = defaultdict(set)
+        unknown: dict[Place, set[Key]] = defaultdict(set)
         for number, record in self._records.items():
-            if record.poison is not None:
-                places = [*self._rows(record.before), *self._rows(record.after)]
-            else:
-                places = self._touched(record)
-            for key, member in places:
+            after = self._rows(record.after)
+            places = self._touched(record) if record.poison is None else [*self._rows(record.before), *after]
+            for place in places:
                 if record.poison is not None or number in self._excused:
-                    exempt[key].add(member)
+                    unknown[place].add(record.key)
                 elif number in self._acknowledged and number not in self._discarded:
-                    exempt[key].discard(member)
+                    # Who takes a place leaves nothing of others there. Who leaves one that other items may have takes
+                    # only what its last images show: not what a record left there that was given up later.
+                    leaves = place not in after
+                    unknown[place] = unknown[place] if leaves and self._is_shared(place) else set()
+        exempt: dict[str, set[str]] = defaultdict(set)
+        for (key, member), items in unknown.items():
+            if items:
+                exempt[key].add(member)
         return exempt
 
-    def _is_list(self, key: str) -> bool:
-        return next(iter(self._ever[key].values())).member != ""
-
     def _parted(self, key: str, text: str) -> list[Row | None]:
-        return [
-            self._ever[key].get(self._model.canonical(bytes(raw))) for raw in msgspec.json.decode(text, type=list[Raw])
-        ]
+        rows = self._recent[key]
+        return [rows.get(self._model.canonical(bytes(raw))) for raw in msgspec.json.decode(text, type=list[Raw])]
 
     def _cached(self, key: str) -> str | None:
         stored = self._engine.get(CACHE, key.encode())

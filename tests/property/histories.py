@@ -1,8 +1,8 @@
 """Random histories: what Hypothesis does to a world, step by step, and shrinks to the fewest steps that go wrong."""
 
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from handler.pipeline import process
 from handler.settings import Settings
 from tests.property.model import DOCUMENTS, Things
 from tests.property.table import Key, Poison
-from tests.property.world import REQUEST_FAULTS, Fault, Handler, Setup, World
+from tests.property.world import MAX_ITEM_BYTES, REQUEST_FAULTS, TYPED, Fault, Handler, Setup, World
 from tests.stream import Item
 
 KEYS: Sequence[Key] = [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2"), ("c", "1"), ("d", "1"), ("e", "1"), ("f", "1")]
@@ -42,6 +42,15 @@ STEPS = 25
 """The most steps of one history."""
 
 
+def memory_of(cache: Any) -> Memory:
+    """A new execution environment's memory."""
+    memory = Memory()
+    size = getattr(cache, "memory_bytes", None)
+    if size is not None:
+        memory.under_way_bytes = memory.remembered_bytes = size
+    return memory
+
+
 class Ours:
     """This project's handler, with as many Lambda environments as there are batches at once."""
 
@@ -50,7 +59,7 @@ class Ours:
 
     async def __call__(self, event: dict[str, Any], views: Settings, cache: Any, table: Any, **time: Any) -> Any:
         # The environment of an invocation that is killed is gone with it.
-        memory = self._idle.pop() if self._idle else Memory()
+        memory = self._idle.pop() if self._idle else memory_of(cache)
         outcome = await process(event, views, cache, table, memory, now=lambda: 0.0, **time)
         self._idle.append(memory)
         return dict(outcome.response)
@@ -75,18 +84,34 @@ models = st.builds(
     descending=st.booleans(),
 )
 
+paces: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        *[{"slow": 2, "timeout_seconds": 30.0}] * 3,
+        {"slow": 2, "timeout_seconds": 5.0},
+        {"slow": 2, "timeout_seconds": 30.0, "max_operations_per_second": 50.0},
+        {"slow": 2, "timeout_seconds": 30.0, "max_operations_per_second": 4.0},
+        {"slow": 50, "timeout_seconds": 30.0},
+        {"slow": 50, "timeout_seconds": 7.0},
+        *[{"slow": 2, "timeout_seconds": 7.0, "max_operations_per_second": 3.0}] * 2,
+        {"slow": 50, "timeout_seconds": 30.0, "max_operations_per_second": 50.0},
+    ]
+)
+"""How long requests take, how many there may be, and how much time there is for them: at times it is too short for a
+batch, but not for its first record."""
+
 setups = models.flatmap(
     lambda model: st.builds(
-        Setup,
+        lambda pace, **others: Setup(**pace, **others),
+        pace=paces,
         model=st.just(model),
         mapping=mappings,
         skip_unchanged=st.sampled_from([True, True, False]),
         ttl_seconds=st.sampled_from([86_400, 300]),
-        max_operations_per_second=st.sampled_from([None, None, 50.0]),
         filtered=st.booleans() if model.live_only else st.just(False),
         shards=st.integers(1, 3),
         lag_seconds=st.sampled_from([0.0, 0.5, 4.0]),
-        slow=st.sampled_from([2, 2, 50]),
+        stale_seconds=st.sampled_from([0.0, 0.0, 1.0]),
+        memory_bytes=st.sampled_from([None, None, 2 * MAX_ITEM_BYTES]),
         seed=st.integers(0, 2**16),
     )
 )
@@ -100,7 +125,34 @@ statuses = st.sampled_from(["live", "live", "done"])
 KEY_PARTS = ("owner", "alias")
 """What keys are made of. An empty text there means that the item lacks the attribute."""
 
-ARMED_FAULTS = (*REQUEST_FAULTS, Fault.PARTLY_REFUSED, Fault.QUERY_FAILED, Fault.RESPONSE_LOST, Fault.DELIVERED_TWICE)
+ARMED_FAULTS = (
+    *REQUEST_FAULTS,
+    Fault.KEY_NOT_FETCHED,
+    Fault.PARTLY_REFUSED,
+    Fault.QUERY_FAILED,
+    Fault.RESPONSE_LOST,
+    Fault.DELIVERED_TWICE,
+)
+
+FREE = [f"free-{number}" for number in range(len(KEYS))]
+"""Aliases for items that have none and are to trade one."""
+
+PAIRS: Sequence[tuple[Key, Key]] = [(("a", "1"), ("a", "2")), (("b", "1"), ("b", "2")), (("a", "1"), ("b", "1"))]
+"""Items that trade their places. Those of two partitions may end without one: docs/guarantees.md."""
+
+JUNK = (
+    b"",
+    b"{}",
+    b'"text"',
+    b"[1]",
+    b"[",
+    b"\xff\xfe",
+    b'[{"pk":"a"}]',
+    b'[{"pk":"a","sk":"\xff","n":1}]',
+    b'[{"pk":"a","sk":"1","n":1e99999999999999999999}]',
+    b'[{"pk":"a","sk":null,"n":1}]',
+)
+"""What no list of any view is."""
 
 
 @dataclass(slots=True)
@@ -138,11 +190,15 @@ class History(RuleBasedStateMachine):
     Attributes:
         handler: makes what is put to the proof.
         steps: the names of the steps to be taken; None: all.
+        fixed: what all setups have in common.
+        faults: what may go wrong with requests; None: anything.
         tally: what came of all histories.
     """
 
     handler: ClassVar[type[Handler]] = Ours
     steps: ClassVar[Container[str] | None] = None
+    fixed: ClassVar[Mapping[str, Any]] = {}
+    faults: ClassVar[Sequence[Fault] | None] = None
     tally: ClassVar[Tally] = Tally()
 
     world: World | None = None
@@ -150,7 +206,7 @@ class History(RuleBasedStateMachine):
     @initialize(setup=setups)
     def begin(self, setup: Setup) -> None:
         """Make the world."""
-        self.world = World(setup, self.handler())
+        self.world = World(replace(setup, **self.fixed), self.handler())
 
     @step(key=keys, n=numbers, owner=owners, alias=aliases, status=statuses)
     def put(self, key: Key, n: str, owner: str, alias: str, status: str) -> None:
@@ -187,6 +243,16 @@ class History(RuleBasedStateMachine):
             if other != key and "owner" in item:
                 self._put(other, owner="ann" if item["owner"] == "bob" else "bob")
 
+    @step(key=keys, n=numbers)
+    def outgrow(self, key: Key, n: str) -> None:
+        """Let an item be too big for Momento, fit again, and change once more when its lists may come back."""
+        self._put(key, n=VALUES["huge"])
+        self._world.advance(1.0)
+        self._put(key, n=VALUES["one"])
+        self._world.settle()
+        self._world.let_expire()
+        self._put(key, n=VALUES[n])
+
     @step(partition=st.sampled_from(["a", "b"]))
     def swap(self, partition: str) -> None:
         """Let two items of a partition swap their alias, after each was given one."""
@@ -195,6 +261,28 @@ class History(RuleBasedStateMachine):
             self._put(one, alias="")
             self._put(other, alias=f"{partition}-{second[1]}")
             self._put(one, alias=f"{partition}-{first[1]}")
+
+    @step(pair=st.sampled_from(PAIRS), leaves=st.sampled_from(["", "", "goes", "deleted"]), n=numbers)
+    def trade(self, pair: tuple[Key, Key], leaves: str, n: str) -> None:
+        """Let one item take another's alias in one transaction, and the other take the first one's, or none."""
+        for key in pair:
+            items = self._world.table.items
+            if "alias" not in items.get(key, {}):
+                taken = {item.get("alias") for item in items.values()}
+                self._put(key, alias=next(alias for alias in FREE if alias not in taken))
+        one, other = (self._world.table.items[key] for key in pair)
+        kept = {name: value for name, value in other.items() if name != "alias"}
+        left = {"": other | {"alias": one["alias"]}, "goes": kept, "deleted": None}[leaves]
+        moved = one | {"alias": other["alias"]}
+        if VALUES[n] is not ABSENT:
+            moved["n"] = VALUES[n]
+        self._world.transact({pair[0]: moved, pair[1]: left})
+
+    @step(key=keys, owner=st.sampled_from([None, 5, True]))
+    def violate(self, key: Key, owner: Any) -> None:
+        """Give an item a key that the index does not hold, where the settings have the types of keys."""
+        if TYPED:
+            self._put(key, owner=owner)
 
     @step(key=keys, by_ttl=st.booleans())
     def delete(self, key: Key, by_ttl: bool) -> None:
@@ -232,7 +320,8 @@ class History(RuleBasedStateMachine):
     def fault(self, faults: list[tuple[Fault, int]]) -> None:
         """Let requests, queries and invocations go wrong, each once so many went well."""
         for fault, after in faults:
-            self._world.arm(fault, after)
+            taken = self.faults or ARMED_FAULTS
+            self._world.arm(taken[ARMED_FAULTS.index(fault) % len(taken)], after)
 
     @step(seconds=st.sampled_from([0.2, 2.0, 40.0]))
     def outage(self, seconds: float) -> None:
@@ -249,6 +338,23 @@ class History(RuleBasedStateMachine):
                 self._world.flush()
             case _:
                 self._world.let_expire()
+
+    @step(which=st.integers(0, 9), junk=st.sampled_from(JUNK))
+    def spoil(self, which: int, junk: bytes) -> None:
+        """Let another program overwrite a list."""
+        self._world.spoil(which, junk)
+
+    @step()
+    def refill(self) -> None:
+        """Let the application fill the list that nothing else rebuilds."""
+        self._world.refill()
+
+    @step(limit=st.sampled_from([None, 1, 3]), descending=st.booleans())
+    def redeploy(self, limit: int | None, descending: bool) -> None:
+        """Change the lists' limit and order."""
+        model = self._world.setup.model
+        if isinstance(model, Things) and (limit, descending) != (model.limit, model.descending):
+            self._world.redeploy(replace(model, limit=limit, descending=descending))
 
     @step()
     def kill(self) -> None:
@@ -297,7 +403,11 @@ class History(RuleBasedStateMachine):
         if item.get("alias") in taken:
             item["alias"] = ""
         world.put(
-            {name: value for name, value in item.items() if value is not ABSENT and (value or name not in KEY_PARTS)},
+            {
+                name: value
+                for name, value in item.items()
+                if value is not ABSENT and (value != "" or name not in KEY_PARTS)
+            },
             poison=poison,
         )
 

@@ -16,6 +16,9 @@ class _Tolerant(World):
     def judge(self) -> None:
         """Go on: what went wrong is counted in the end."""
 
+    def overran(self) -> None:
+        """Go on: what that does is what is counted."""
+
 
 class LateHistory(History):
     """A history of slow requests and little time, in which a write may land after its invocation's time was up."""

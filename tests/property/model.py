@@ -27,10 +27,19 @@ DOCUMENTS: Mapping[str, dict[str, Any]] = {
     | {"key": "of-{owner}", "rebuild_from": INDEX | {"key_condition": {"kind": "thing", "owner": "{owner}"}}},
     "part": _LIST | {"key": "part-{pk}", "rebuild_from": {"key_condition": {"pk": "{pk}"}}},
     "manual": _LIST | {"key": "manual"},
+    "ranked": {
+        "kind": "list",
+        "key": "ranked-{pk}",
+        "member": "{alias}",
+        "unique": True,
+        "fields": {"alias": "alias", "sk": "sk", "n": "n"},
+        "order_by": "n",
+        "rebuild_from": {"key_condition": {"pk": "{pk}"}},
+    },
 }
 """The views that a history may have, as Terraform hands them over."""
 
-LISTS = ("all", "of", "part", "manual")
+LISTS = ("all", "of", "part", "manual", "ranked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,27 +127,34 @@ class Things:
         """All that an item gives rise to."""
         if self.live_only and item.get("status") != "live":
             return []
+        rows = (self._row_of(view, item) for view in self.views)
+        return [row for row in rows if row is not None]
+
+    def _row_of(self, view: str, item: Item) -> Row | None:
         identity = f"{item['pk']}-{item['sk']}"
-        indexed = item.get("kind") == "thing" and "owner" in item
-        found: list[Row] = []
-        for view in self.views:
-            match view:
-                case "whole":
-                    shown = {name: value for name, value in item.items() if name != "_cache_refresh"}
-                    found.append(Row(view, f"whole-{identity}", "", _json(shown), None))
-                case "mine" if "alias" in item:
-                    found.append(_row(view, f"mine-{item['alias']}-{identity}", "", item, "n", "owner"))
-                case "alias" if "alias" in item:
-                    found.append(_row(view, f"alias-{item['alias']}", "", item, "n", "pk", "sk"))
-                case "all" if indexed:
-                    found.append(_list_row(view, "all", item))
-                case "of" if indexed:
-                    found.append(_list_row(view, f"of-{item['owner']}", item))
-                case "part":
-                    found.append(_list_row(view, f"part-{item['pk']}", item))
-                case "manual":
-                    found.append(_list_row(view, "manual", item))
-        return found
+        owner = item.get("owner")
+        # What the index would not hold has no place in its lists: another type, NULL, empty.
+        indexed = item.get("kind") == "thing" and isinstance(owner, str) and owner != ""
+        row: Row | None = None
+        match view:
+            case "whole":
+                shown = {name: value for name, value in item.items() if name != "_cache_refresh"}
+                row = Row(view, f"whole-{identity}", "", _json(shown), None)
+            case "mine" if "alias" in item:
+                row = _row(view, f"mine-{item['alias']}-{identity}", "", item, "n", "owner")
+            case "alias" if "alias" in item:
+                row = _row(view, f"alias-{item['alias']}", "", item, "n", "pk", "sk")
+            case "ranked" if "alias" in item:
+                row = _row(view, f"ranked-{item['pk']}", item["alias"], item, "alias", "sk", "n")
+            case "all" if indexed:
+                row = _list_row(view, "all", item)
+            case "of" if indexed:
+                row = _list_row(view, f"of-{owner}", item)
+            case "part":
+                row = _list_row(view, f"part-{item['pk']}", item)
+            case "manual":
+                row = _list_row(view, "manual", item)
+        return row
 
     def ordered(self, rows: Iterable[Row]) -> list[Row]:
         """Rows in their list's order."""
@@ -152,8 +168,8 @@ class Things:
         return f"[{','.join(row.text for row in self.ordered(rows)[: self.limit])}]"
 
     def canonical(self, stored: bytes) -> str:
-        """What is cached, to the byte."""
-        return stored.decode()
+        """What is cached, to the byte. What another program left there may be no text at all."""
+        return stored.decode(errors="surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)

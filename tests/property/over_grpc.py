@@ -6,18 +6,29 @@ import itertools
 import selectors
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from hypothesis.stateful import initialize
 
-from handler.cache import Cache
+from handler.cache import Cache, Pace, TransientError
 from handler.momento_cache import MomentoCache
 from handler.settings import Momento
 from local.momento import Fault as ServerFault
 from local.momento import MomentoServer
 from tests.doubles import CACHE, Clock
 from tests.property.histories import History, setups
-from tests.property.world import MAX_ITEM_BYTES, REQUEST_FAULTS, WRITES, Fault, Handler, Invocation, Setup, World
+from tests.property.world import (
+    MAX_ITEM_BYTES,
+    REQUEST_FAULTS,
+    TIMEOUT_SECONDS,
+    WRITES,
+    Fault,
+    Handler,
+    Invocation,
+    Setup,
+    World,
+)
 
 SPEED = 100
 """How many seconds pass in one."""
@@ -150,8 +161,17 @@ class GrpcWorld(World):
         server.engine = self.engine
         settings = Momento(CACHE, "arn", endpoint=server.endpoint, max_item_bytes=MAX_ITEM_BYTES)
         self.momento = MomentoCache(settings, _Keys())
-        self.momento.pace = self.pace
-        self.loop.run_until_complete(self.momento.connect())
+        self.momento.pace = Pace(setup.max_operations_per_second)
+        self.loop.run_until_complete(self._connect())
+
+    async def _connect(self) -> None:
+        # What the handler grants a connection is a hundredth of it here, which a busy machine may take.
+        for _ in range(100):
+            try:
+                await self.momento.connect()
+            except TransientError:
+                continue
+            return
 
     def make_clock(self) -> Clock:
         """A fast one."""
@@ -160,6 +180,9 @@ class GrpcWorld(World):
     def make_loop(self) -> asyncio.AbstractEventLoop:
         """One by that clock."""
         return FastLoop(self.clock)
+
+    def overran(self) -> None:
+        """Go on: the time that Python takes counts here, too."""
 
     def cache(self, invocation: Invocation) -> Cache:
         """Momento, for one invocation."""
@@ -181,4 +204,6 @@ class GrpcHistory(History):
     @initialize(setup=setups)
     def begin(self, setup: Setup) -> None:
         """Make the world."""
-        self.world = GrpcWorld(setup, self.handler(), self.server)
+        # The time that Python takes counts here, a hundred times over.
+        ample = replace(setup, timeout_seconds=TIMEOUT_SECONDS, max_operations_per_second=None)
+        self.world = GrpcWorld(ample, self.handler(), self.server)

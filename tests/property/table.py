@@ -190,6 +190,12 @@ class Table:
         self._pending.append((max([visible_at, *earlier]), key, images["NewImage"]))
         return record
 
+    def transact(self, writes: Mapping[Key, Item | None]) -> list[Record]:
+        """Write several items in one transaction, whose records come in any order, also within a partition."""
+        order = list(writes.items())
+        self._chance.shuffle(order)
+        return [self.write(key, after) for key, after in order]
+
     def _image(self, key: Key) -> Image:
         item = image(self.items[key])
         return item | {name: {"X": "poison"} for name in ("n", "numItems")} if key in self._poisoned else item
@@ -206,6 +212,7 @@ class Table:
     @property
     def lags(self) -> bool:
         """Whether the index lacks a write."""
+        self._follow(self._clock())
         return bool(self._pending)
 
     def catch_up(self) -> None:

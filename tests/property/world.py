@@ -4,21 +4,22 @@ import asyncio
 import contextlib
 import functools
 import random
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from handler.cache import Cache as CacheSeam
-from handler.cache import CacheError, KeyRefusedError, Pace, Page, RefusedError, TableReader, TransientError
+from handler.cache import CacheError, Entry, KeyRefusedError, Pace, Page, RefusedError, TableReader, TransientError
 from handler.settings import RebuildFrom, Settings
+from handler.settings import Table as TableSettings
 from handler.views import SetEntry
 from local.event_source import Checkpoints, EventSourceMapping, FunctionError, Poller
 from local.event_source.poller import exponential
-from local.momento.engine import Engine, Limits, MomentoError
+from local.momento.engine import Engine, Hashed, Limits, MomentoError
 from tests import pizza
 from tests.doubles import CACHE, Clock, EngineCache, VirtualLoop
 from tests.property.checker import Checker, DivergenceError
@@ -28,9 +29,18 @@ from tests.stream import Item
 
 TIMEOUT_SECONDS = 30.0
 REPORT_SECONDS = 0.5
+LATE_START_SECONDS = 0.05
 LATE_SECONDS = 30.0
 MAX_ITEM_BYTES = 700
 STUCK_SECONDS = 20_000
+QUERY_SECONDS = 1.0
+AMPLE_SECONDS = 8.0
+"""An invocation that ended so long before its deadline had the time for all that it did not do: the longest is to wait
+for the end of a `null` of 5 seconds, and a request."""
+
+KEY_TYPES = {"pk": "S", "sk": "S", "kind": "S", "owner": "S"}
+TYPED = "attribute_types" in TableSettings.__struct_fields__
+"""Whether the settings have the types of keys, so that the handler can know what an index does not hold."""
 BACKOFF_SECONDS = exponential(1) / 2
 """Before this, no attempt follows one that failed."""
 
@@ -51,11 +61,14 @@ class Fault(StrEnum):
     REPLY_LOST = "request carried out, reply lost"
     REFUSED = "request refused for good"
     UNAUTHENTICATED = "API key not accepted"
+    KEY_NOT_FETCHED = "API key not to be had"
+    CONNECTION_DIED = "connection died with all that was under way"
     CRASH_BEFORE = "crash before a request"
     CRASH_AFTER = "crash after a request"
     PARTLY_REFUSED = "entry of a batch refused, others written"
-    QUERY_FAILED = "query failed"
+    QUERY_FAILED = "page of a query failed"
     OUT_OF_TIME = "invocation killed when its time was up"
+    TIME_SHORT = "invocation ended for want of time"
     RESPONSE_LOST = "batch handled, answer lost"
     DELIVERED_TWICE = "batch delivered twice"
     OUTAGE = "Momento away for a while"
@@ -66,6 +79,10 @@ class Fault(StrEnum):
     FLUSHED = "cache flushed"
     EXPIRED = "entry expired"
     INDEX_LAG = "index behind its table"
+    STALE_READ = "read some moments old"
+    TRANSACTION = "transaction"
+    SPOILED = "list overwritten by another program"
+    REDEPLOYED = "view definition changed"
     SHARD_SPLIT = "shard split"
     POISONED = "record that can not be handled"
     DISCARDED = "record given up"
@@ -79,6 +96,7 @@ REQUEST_FAULTS = (
     Fault.REPLY_LOST,
     Fault.REFUSED,
     Fault.UNAUTHENTICATED,
+    Fault.CONNECTION_DIED,
     Fault.CRASH_BEFORE,
     Fault.CRASH_AFTER,
 )
@@ -118,6 +136,8 @@ class Setup:
         slow: how long a request takes, in hundredths of a second, at the most.
         late: whether writes in flight when an invocation's time is up land some seconds after it, or never.
         timeout_seconds: the function's.
+        stale_seconds: how old a read that is not consistent may be at the most.
+        memory_bytes: what lists may take of an execution environment's memory; None: as much as they like.
         seed: of all that is left to chance: times, which writes in flight land, how far the index lags.
     """
 
@@ -132,6 +152,8 @@ class Setup:
     slow: int = 2
     late: bool = False
     timeout_seconds: float = TIMEOUT_SECONDS
+    stale_seconds: float = 0.0
+    memory_bytes: int | None = None
     seed: int = 0
 
 
@@ -145,16 +167,37 @@ class _Flight:
     carried_out: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class Environment:
+    """One of Lambda's execution environments, with its connection to Momento.
+
+    Attributes:
+        pace: how fast its requests may follow each other.
+        key: which of the API keys it has.
+        under_way: the requests on their way there or back.
+        started: when requests were made in the last second, and how many operations each is.
+    """
+
+    pace: Pace
+    key: int
+    under_way: set[asyncio.Future[None]] = field(default_factory=set)
+    started: deque[tuple[float, int]] = field(default_factory=deque)
+
+
 class Invocation:
     """One call of the handler, which may be killed at any time.
 
     Attributes:
+        environment: where it runs.
         flights: its requests under way.
+        reading: how many of them read a list.
         fired: what went wrong with its requests.
     """
 
     def __init__(self, world: "World") -> None:
+        self.environment = world.take_environment()
         self.flights: list[_Flight] = []
+        self.reading = 0
         self.fired: Counter[Fault] = Counter()
         self._world = world
         self._task: asyncio.Task[Any] | None = None
@@ -162,6 +205,7 @@ class Invocation:
     async def run(self, event: dict[str, Any]) -> Any:
         world = self._world
         started = world.clock()
+        deadline = started + world.setup.timeout_seconds - REPORT_SECONDS
         world.invocations.append(self)
         handling = world.handler(
             event,
@@ -169,7 +213,7 @@ class Invocation:
             world.cache(self),
             _IndexedTable(world, self),
             clock=world.clock,
-            deadline=world.clock() + world.setup.timeout_seconds - REPORT_SECONDS,
+            deadline=deadline,
             chance=world.chance.random,
         )
         self._task = asyncio.ensure_future(handling)
@@ -177,6 +221,7 @@ class Invocation:
             await asyncio.wait({self._task}, timeout=world.setup.timeout_seconds)
             if not self._task.done():
                 self.count(Fault.OUT_OF_TIME)
+                world.overran()
                 self.kill(late=world.setup.late)
                 await asyncio.wait({self._task})
         except asyncio.CancelledError:
@@ -191,8 +236,13 @@ class Invocation:
         if error is not None:
             world.errors.append(error)
             raise FunctionError(str(error)) from error
-        world.checker.handled(event, self._task.result(), started=started, clean=not self.fired)
-        return self._task.result()
+        world.give_back(self.environment)
+        answer = self._task.result()
+        if answer["batchItemFailures"] and not self.fired and world.clock() > deadline - 2:
+            world.fired[Fault.TIME_SHORT] += 1
+        clean = not self.fired and world.clock() <= deadline - AMPLE_SECONDS
+        world.checker.handled(event, answer, started=started, clean=clean)
+        return answer
 
     def count(self, fault: Fault) -> None:
         """Count what goes wrong with one of its own requests."""
@@ -236,7 +286,8 @@ class _SimulatedCache(EngineCache):
     def __init__(self, world: "World", invocation: Invocation) -> None:
         super().__init__(world.clock, world.limits)
         self.engine = world.engine
-        self.pace = world.pace
+        self.pace = invocation.environment.pace
+        self.memory_bytes = world.setup.memory_bytes
         self._world = world
         self._invocation = invocation
 
@@ -262,27 +313,88 @@ class _SimulatedCache(EngineCache):
                 answers.append(error)
         return answers
 
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
+        world, invocation = self._world, self._invocation
+        reads = 0 if consistent else 1
+        invocation.reading += reads
+        if self.memory_bytes is not None:
+            world.checker.keep(
+                invocation.reading * MAX_ITEM_BYTES, max(self.memory_bytes, MAX_ITEM_BYTES), "read at once"
+            )
+        try:
+            found = await self._ask("get_with_hash", key, lambda: world.read(key, consistent=consistent))
+        finally:
+            invocation.reading -= reads
+        return None if found is None else Entry(found.value, found.hash)
+
+    async def renew(self) -> bool:
+        world, environment = self._world, self._invocation.environment
+        await asyncio.sleep(world.latency())
+        if world.next_fault((Fault.KEY_NOT_FETCHED,)):
+            self._invocation.count(Fault.KEY_NOT_FETCHED)
+            raise CacheError(Fault.KEY_NOT_FETCHED)
+        renewed = environment.key != world.key
+        environment.key = world.key
+        return renewed
+
     async def _ask(self, name: str, key: str, request: Callable[[], T]) -> T:
         answer: T = await self._fly([_Flight(name, key, request)], lambda flights: self._world.carry_out(flights[0]))
         return answer
 
     async def _fly(self, flights: Sequence[_Flight], land: Callable[[Sequence[_Flight]], T]) -> T:
         world = self._world
+        self._keep_pace(len(flights))
         self._invocation.flights += flights
         try:
             fault = world.next_fault(REQUEST_FAULTS)
-            await asyncio.sleep(world.latency())
+            await self._travel()
             if world.clock() < world.outage_until:
                 self._invocation.count(Fault.OUTAGE)
                 raise TransientError("outage")
+            if self._invocation.environment.key != world.key:
+                self._invocation.count(Fault.UNAUTHENTICATED)
+                raise KeyRefusedError(Fault.UNAUTHENTICATED)
             if fault is not None:
                 await self._fail(fault, flights)
             answer = land(flights)
-            await asyncio.sleep(world.latency())
+            await self._travel()
             return answer
         finally:
             for flight in flights:
                 self._invocation.flights.remove(flight)
+
+    def _keep_pace(self, operations: int) -> None:
+        """Count what one environment asks of Momento in a second, as it is made: that is what the pace is for."""
+        most, started = self._world.setup.max_operations_per_second, self._invocation.environment.started
+        if most is None:
+            return
+        now = self._world.clock()
+        # A write to the table, which takes a moment, may let a request that waits start a little late.
+        while started and started[0][0] <= now - 1 + LATE_START_SECONDS:
+            started.popleft()
+        started.append((now, operations))
+        self._world.checker.keep(sum(count for _, count in started), most, "operations in a second")
+
+    async def _travel(self) -> None:
+        """Take the time that it takes there or back, unless the connection dies."""
+        loop, under_way = self._world.loop, self._invocation.environment.under_way
+        arrived: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(self._world.latency(), _arrive, arrived)
+        under_way.add(arrived)
+        try:
+            await arrived
+        finally:
+            timer.cancel()
+            under_way.discard(arrived)
+
+    def _end_connection(self) -> None:
+        """Fail all requests under way. Each may have been carried out, if not yet answered."""
+        for flight in list(self._invocation.flights):
+            if self._world.chance.random() < 0.5:
+                self._world.land(flight)
+        for each in self._invocation.environment.under_way:
+            if not each.done():
+                each.set_exception(TransientError(Fault.CONNECTION_DIED))
 
     async def _fail(self, fault: Fault, flights: Sequence[_Flight]) -> None:
         self._invocation.count(fault)
@@ -302,14 +414,23 @@ class _SimulatedCache(EngineCache):
             case Fault.REFUSED:
                 raise RefusedError(fault)
             case Fault.UNAUTHENTICATED:
+                # Another key was put in its place: no environment's is accepted any more.
+                self._world.key += 1
                 raise KeyRefusedError(fault)
+            case Fault.CONNECTION_DIED:
+                self._end_connection()
         raise TransientError(fault)
+
+
+def _arrive(arrived: asyncio.Future[None]) -> None:
+    if not arrived.done():
+        arrived.set_result(None)
 
 
 class _IndexedTable:
     """The table and its index as a query reads them: the index lags, and may change from page to page."""
 
-    request_seconds = 1.0
+    request_seconds = QUERY_SECONDS
 
     def __init__(self, world: "World", invocation: Invocation) -> None:
         self._world = world
@@ -318,7 +439,7 @@ class _IndexedTable:
     async def query(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
         world = self._world
         # A query is slower than Momento, which leaves time for the index to change from page to page.
-        await asyncio.sleep(5 * world.latency())
+        await asyncio.sleep(min(QUERY_SECONDS, 5 * world.latency()))
         if world.next_fault((Fault.QUERY_FAILED,)):
             self._invocation.count(Fault.QUERY_FAILED)
             raise CacheError("query failed")
@@ -329,7 +450,9 @@ class _IndexedTable:
         found = [
             each
             for each in images
-            if all(name in each for name in keys) and all(each[name] == value for name, value in condition.items())
+            # An item whose key is of another type, NULL or empty is not in the index.
+            if all(each.get(name, {}).get("S") for name in keys)
+            and all(each[name] == value for name, value in condition.items())
         ]
         found.sort(key=lambda each: _position(each, keys))
         if after is not None:
@@ -351,7 +474,8 @@ class _Destination:
         untried = message["requestContext"]["condition"] != "RetryAttemptsExhausted"
         for record in msgspec.json.decode(message["payload"])["Records"]:
             self._world.fired[Fault.DISCARDED] += 1
-            self._world.checker.discarded(int(record["dynamodb"]["SequenceNumber"]), untried=untried)
+            number = int(record["dynamodb"]["SequenceNumber"])
+            self._world.checker.discarded(number, untried=untried, soon=self._world.gives_up_soon)
 
 
 class _Function:
@@ -387,6 +511,7 @@ class World:
         invocations: those under way.
         in_flight: writes of invocations that were killed, which land before the next attempt.
         outage_until: when Momento is back.
+        key: which of the API keys Momento accepts.
     """
 
     exact_seconds = 0.01
@@ -401,13 +526,10 @@ class World:
         self.limits = Limits(item_bytes=MAX_ITEM_BYTES)
         self.engine = Engine(self.clock.milliseconds, self.limits)
         self.engine.create_cache(CACHE)
-        self.pace = Pace(setup.max_operations_per_second)
-        self.settings = pizza.settings(
-            setup.model.documents(),
-            table={"name": "things", "key_attributes": ["pk", "sk"]},
-            skip_unchanged=setup.skip_unchanged,
-            ttl_seconds=setup.ttl_seconds,
-        )
+        self.settings = self._settings()
+        self.key = 0
+        self._idle: list[Environment] = []
+        self._past: dict[str, deque[tuple[float, Hashed | None, float]]] = defaultdict(lambda: deque(maxlen=20))
         self.fired: Counter[Fault] = Counter()
         self.errors: list[BaseException] = []
         self.invocations: list[Invocation] = []
@@ -427,10 +549,18 @@ class World:
         )
         if "manual" in self.settings.views:
             # Without rebuild_from, it is the application that puts a list into the cache.
-            self.engine.set(CACHE, b"manual", b"[]", setup.ttl_seconds * 1000)
-            self.checker.placed("manual")
+            self._place("manual", b"[]")
         self._checkpoints = [Checkpoints()]
         self._poll(Checkpoints())
+
+    def _settings(self) -> Settings:
+        types = {"attribute_types": KEY_TYPES} if TYPED else {}
+        return pizza.settings(
+            self.setup.model.documents(),
+            table={"name": "things", "key_attributes": ["pk", "sk"], **types},
+            skip_unchanged=self.setup.skip_unchanged,
+            ttl_seconds=self.setup.ttl_seconds,
+        )
 
     def make_clock(self) -> Clock:
         """The time."""
@@ -449,6 +579,13 @@ class World:
     def delete(self, key: Key, *, by_ttl: bool = False) -> None:
         """Delete an item, as a client does or as DynamoDB's TTL does."""
         self._write(key, None, by_ttl=by_ttl)
+
+    def transact(self, writes: Mapping[Key, Item | None]) -> None:
+        """Write several items in one transaction."""
+        self.clock.now += 0.001
+        self.fired[Fault.TRANSACTION] += 1
+        for record in self.table.transact(writes):
+            self.checker.written(record)
 
     def _write(self, key: Key, after: Item | None, *, poison: Poison | None = None, by_ttl: bool = False) -> None:
         # No two things happen at once.
@@ -493,7 +630,57 @@ class World:
         self.table.catch_up()
         for key in keys:
             self.engine.evict(CACHE, key)
+            self.note(key.decode())
             self.checker.lost(key.decode())
+
+    def spoil(self, which: int, junk: bytes) -> None:
+        """Let another program overwrite a list: one that can be rebuilt, or one whose records are given up soon.
+
+        The index catches up first, as before an eviction.
+        """
+        keys = [
+            key
+            for key in map(bytes.decode, self.engine.keys(CACHE))
+            if self.checker.is_list(key) and (key != "manual" or self.gives_up_soon)
+        ]
+        if keys:
+            self.table.catch_up()
+            key = keys[which % len(keys)]
+            self.fired[Fault.SPOILED] += 1
+            self._place(key, junk)
+            self.checker.spoiled(key)
+
+    def refill(self) -> None:
+        """Let the application fill the list that nothing else rebuilds, from a consistent read, at one moment."""
+        present = self.engine.get(CACHE, b"manual")
+        if "manual" not in self.settings.views or (present is not None and not self.checker.is_spoiled("manual")):
+            return
+        rows = [row for item in self.table.items.values() for row in self.setup.model.rows(item) if row.key == "manual"]
+        text = self.setup.model.list_text(rows).encode()
+        if len(b"manual") + len(text) <= MAX_ITEM_BYTES:
+            self._place("manual", text)
+            self.checker.filled("manual")
+
+    def _place(self, key: str, value: bytes) -> None:
+        self.engine.set(CACHE, key.encode(), value, self.setup.ttl_seconds * 1000)
+        self.note(key)
+        self.checker.placed(key)
+
+    def redeploy(self, model: Model) -> None:
+        """Deploy the function again, with other lists. What they were before has to be flushed: docs/guarantees.md."""
+        for _ in range(100):
+            if not self.invocations:
+                break
+            self.advance(1.0)
+        else:
+            return
+        self.fired[Fault.REDEPLOYED] += 1
+        self.setup = replace(self.setup, model=model)
+        self.settings = self._settings()
+        self.handler = type(self.handler)()
+        self._idle.clear()
+        self.checker.redeployed(model)
+        self._lose([key for key in self.engine.keys(CACHE) if self.checker.is_list(key.decode())])
 
     def split(self, which: int) -> None:
         """Split a shard."""
@@ -508,6 +695,7 @@ class World:
     def rewind(self, which: int) -> None:
         """Let another poller go on, from what was known some time ago."""
         self._stop_polling()
+        self.checker.rewound()
         del self._checkpoints[max(1, len(self._checkpoints) - which) :]
         if self._checkpoints[-1] != self._poller.checkpoints:
             self.fired[Fault.REWOUND] += 1
@@ -519,6 +707,11 @@ class World:
             self.advance(1.0)
         self.clock.now += 300
         self.fired[Fault.EXPIRED] += self.checker.expired()
+
+    @property
+    def gives_up_soon(self) -> bool:
+        """Whether a record that can not be handled is given up before long."""
+        return int(self.setup.mapping["maximum_retry_attempts"]) <= 3
 
     @property
     def gives_up(self) -> bool:
@@ -552,8 +745,12 @@ class World:
         self._armed.clear()
         # A handler may have left requests behind that nobody waits for.
         self.advance(2.0)
-        self.checker.check(self.table.items.values())
+        self.checker.check(self.table.items.values(), index_lags=self.table.lags)
         self.judge()
+
+    def overran(self) -> None:
+        """Take note that requests were under way when an invocation's time was up."""
+        self.checker.divergences.append("requests were under way when the invocation's time was up")
 
     def close(self) -> None:
         """End all that is under way."""
@@ -598,6 +795,35 @@ class World:
         """Momento, for one invocation."""
         return _SimulatedCache(self, invocation)
 
+    def take_environment(self) -> Environment:
+        """An execution environment that has nothing to do, or a new one."""
+        return self._idle.pop() if self._idle else Environment(Pace(self.setup.max_operations_per_second), self.key)
+
+    def give_back(self, environment: Environment) -> None:
+        """Keep an execution environment whose invocation has ended."""
+        self._idle.append(environment)
+
+    def note(self, key: str) -> None:
+        """Keep what an entry has become, for reads that are some moments old."""
+        found = self.engine.get_with_hash(CACHE, key.encode())
+        remaining = self.engine.item_get_ttl(CACHE, key.encode()) or 0
+        self._past[key].append((self.clock(), found, self.clock() + remaining / 1000))
+
+    def read(self, key: str, *, consistent: bool) -> Hashed | None:
+        """An entry as it is, or, where it is not read consistently, as it was some moments ago."""
+        present = self.engine.get_with_hash(CACHE, key.encode())
+        if consistent or not self.setup.stale_seconds or self.chance.random() < 0.5:
+            return present
+        moment = self.clock() - self.chance.uniform(0, self.setup.stale_seconds)
+        found = None
+        for at, value, expires in reversed(self._past[key]):
+            if at <= moment:
+                found = value if expires > moment else None
+                break
+        if found != present:
+            self.fired[Fault.STALE_READ] += 1
+        return found
+
     def carry_out(self, flight: _Flight) -> Any:
         """Let a request have its effect."""
         flight.carried_out = True
@@ -606,6 +832,7 @@ class World:
         except MomentoError as error:
             raise CacheError(str(error)) from error
         if flight.name in WRITES:
+            self.note(flight.key)
             self.checker.stored(flight.key)
         return answer
 
