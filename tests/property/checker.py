@@ -307,7 +307,7 @@ class Checker:
             self._forget(rows, exempt)
         for key in self._ever:
             if self.is_spoiled(key):
-                self._check_spoiled(key)
+                self._check_spoiled(key, rows[key])
             elif self.is_list(key):
                 self._check_list(key, rows[key], exempt[key])
             elif not exempt[key] and ((key, "") not in unordered or self._cached(key) is not None):
@@ -323,9 +323,10 @@ class Checker:
             if number not in self._acknowledged | self._discarded and (shown or not self._filtered):
                 self.divergences.append(f"record {number} was neither acknowledged nor given up")
 
-    def _check_spoiled(self, key: str) -> None:
-        """What another program left is right at the next change, where the list can be rebuilt."""
-        if key != "manual" and self._spoiled[key][0] < self._changed.get(key, 0):
+    def _check_spoiled(self, key: str, rows: Sequence[Row]) -> None:
+        """What another program, or another definition, left is right at the next change, where it can be rebuilt."""
+        is_changed = key != "manual" and self._spoiled[key][0] < self._changed.get(key, 0)
+        if is_changed and self._cached(key) != self._model.list_text(rows):
             self.divergences.append(f"{key}: {self._cached(key)}, which a change has not put right")
 
     def _forget(self, rows: Mapping[str, Sequence[Row]], exempt: Mapping[str, set[str]]) -> None:
