@@ -432,4 +432,5 @@ class Checker:
 
     def _cached(self, key: str) -> str | None:
         stored = self._engine.get(CACHE, key.encode())
-        return None if stored is None else self._model.canonical(stored)
+        # Behind a list is white space, which stands for its view's definition.
+        return None if stored is None else self._model.canonical(stored.rstrip(b" \t\n\r"))
