@@ -176,12 +176,14 @@ class Environment:
         key: which of the API keys it has.
         under_way: the requests on their way there or back.
         started: when requests were made in the last second, and how many operations each is.
+        read: the lists that it has read.
     """
 
     pace: Pace
     key: int
     under_way: set[asyncio.Future[None]] = field(default_factory=set)
     started: deque[tuple[float, int]] = field(default_factory=deque)
+    read: set[str] = field(default_factory=set)
 
 
 class Invocation:
@@ -315,7 +317,8 @@ class _SimulatedCache(EngineCache):
 
     async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
         world, invocation = self._world, self._invocation
-        reads = 0 if consistent else 1
+        # Of a list that the environment has read, it knows the size.
+        reads = 0 if consistent or key in invocation.environment.read else 1
         invocation.reading += reads
         if self.memory_bytes is not None:
             world.checker.keep(
@@ -325,6 +328,7 @@ class _SimulatedCache(EngineCache):
             found = await self._ask("get_with_hash", key, lambda: world.read(key, consistent=consistent))
         finally:
             invocation.reading -= reads
+        invocation.environment.read.add(key)
         return None if found is None else Entry(found.value, found.hash)
 
     async def renew(self) -> bool:
