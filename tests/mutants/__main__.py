@@ -34,6 +34,8 @@ def run(
     left = 0
     for file in files or [ROOT / f"handler/{module}.py" for module in AREAS]:
         path = file.resolve()
+        if path.stem not in AREAS:
+            raise typer.BadParameter(f"{file}: there are no unit tests for it")
         listed = equivalent(path.stem)
         result = RESULTS / f"{path.stem}.txt"
         before = set(result.read_text().splitlines()) if again else set()
