@@ -159,25 +159,53 @@ def test_a_table_out_of_reach_fails_within_the_time_it_says(
             numbers(DynamoTable(Table(name="orders")), source(), {"pk": {"B": "AA=="}})
 
 
-def test_a_query_is_made_as_often_as_its_time_allows(table: DynamoTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    attempts: list[object] = []
+class HangsUp:
+    """A server that ends every connection before it answers.
 
-    def hang_up(listener: socket.socket) -> None:
+    Attributes:
+        url: where it listens.
+        connections: how many there were.
+    """
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.connections = 0
+
+
+@pytest.fixture
+def hangs_up() -> Iterator[HangsUp]:
+    def serve(listener: socket.socket, server: HangsUp) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client, address = listener.accept()
-                attempts.append(address)
+                client, _ = listener.accept()
+                server.connections += 1
                 client.close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=hang_up, args=(listener,))
+        server = HangsUp(listener)
+        thread = threading.Thread(target=serve, args=(listener, server))
         thread.start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{listener.getsockname()[1]}")
-        with pytest.raises(CacheError, match="rebuild_from: the query failed: Connection"):
-            numbers(DynamoTable(Table(name="orders")), source(), {"pk": {"B": "AA=="}})
+        yield server
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-    assert len(attempts) == ATTEMPTS
+    thread.join()
+
+
+def test_a_query_is_made_as_often_as_its_time_allows(
+    table: DynamoTable, hangs_up: HangsUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", hangs_up.url)
+    with pytest.raises(CacheError, match="rebuild_from: the query failed: Connection"):
+        numbers(DynamoTable(Table(name="orders")), source(), {"pk": {"B": "AA=="}})
+    assert hangs_up.connections == ATTEMPTS
+
+
+def test_the_secret_is_asked_for_as_often_as_its_time_allows(
+    hangs_up: HangsUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", hangs_up.url)
+    with pytest.raises(CacheError, match=r"momento\.secret_arn: the secret cannot be read"):
+        SecretKey(momento("arn")).fetch()
+    assert hangs_up.connections == ATTEMPTS
 
 
 @pytest.fixture
