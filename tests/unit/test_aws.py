@@ -14,7 +14,7 @@ from moto import mock_aws
 from handler.attributes import Template
 from handler.aws import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, DynamoTable, SecretKey
 from handler.cache import CONCURRENCY, CacheError
-from handler.momento_cache import MomentoCache
+from handler.momento_cache import MomentoCache, credentials_of
 from handler.settings import Momento, RebuildFrom, Table
 
 
@@ -44,6 +44,14 @@ def test_a_key_stored_as_binary_is_the_same() -> None:
     plain = create(Name="plain", SecretBinary=b"the-key")["ARN"]
     field = create(Name="field", SecretBinary=b'{"apiKey": "the-key"}')["ARN"]
     assert SecretKey(momento(plain)).fetch() == SecretKey(momento(field, "apiKey")).fetch() == "the-key"
+
+
+@pytest.mark.parametrize("field", [None, "apiKey"])
+def test_bytes_that_are_no_text_are_no_key(field: str | None) -> None:
+    arn = boto3.client("secretsmanager").create_secret(Name="bytes", SecretBinary=b"\xff\xfe")["ARN"]
+    key = SecretKey(momento(arn, field))
+    with pytest.raises(CacheError, match=r"momento\.secret_"):
+        credentials_of(key.fetch(), "127.0.0.1:8080")
 
 
 def test_the_key_is_a_field_of_the_secrets_json() -> None:
