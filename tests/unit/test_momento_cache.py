@@ -445,12 +445,69 @@ def test_a_secret_that_does_not_answer_is_named_in_time(server: MomentoServer) -
         asyncio.run(connect())
 
 
-def test_an_outage_names_the_proxy_where_there_is_one(server: MomentoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        (["https_proxy"], "https_proxy"),
+        (["grpc_proxy"], "grpc_proxy"),
+        (["http_proxy"], "http_proxy"),
+        (["http_proxy", "https_proxy"], "https_proxy"),
+        (["https_proxy", "grpc_proxy"], "grpc_proxy"),
+    ],
+    ids=str,
+)
+def test_an_outage_names_the_proxy_that_grpc_takes(
+    server: MomentoServer, monkeypatch: pytest.MonkeyPatch, variables: list[str], named: str
+) -> None:
     server.faults.add(Fault(rpc="Delete", code="UNAVAILABLE", times=None))
-    monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
+    for name in variables:
+        monkeypatch.setenv(name, "http://proxy.example.com:3128")
     monkeypatch.setenv("no_proxy", server.host)
-    with pytest.raises(CacheError, match="check the proxy in the environment variable https_proxy, the function's"):
+    with pytest.raises(CacheError, match=f"check the proxy in the environment variable {named}, the function's"):
         use(server, lambda cache: cache.delete("k"))
+
+
+def test_an_outage_names_no_proxy_where_there_is_none(server: MomentoServer) -> None:
+    server.faults.add(Fault(rpc="Delete", code="UNAVAILABLE", times=None))
+    with pytest.raises(CacheError, match="Momento does not answer: check the function's network"):
+        use(server, lambda cache: cache.delete("k"))
+
+
+def test_what_must_not_be_old_is_read_consistently() -> None:
+    concerns: list[Any] = []
+
+    class Seen(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+        async def intercept_service(self, continuation: Any, details: Any) -> Any:
+            concerns.append(dict(details.invocation_metadata).get("read-concern"))
+            return await continuation(details)
+
+    async def walk(cache: MomentoCache) -> None:
+        await cache.get_with_hash("k")
+        await cache.get_with_hash("k", consistent=True)
+        await cache.remaining_ttl("k")
+
+    with MomentoServer(caches=["pizza"], interceptors=[Seen()]) as server:
+        use(server, walk)
+    assert concerns == [None, "consistent", "consistent"]
+
+
+def test_an_entry_without_a_status_may_not_have_been_written() -> None:
+    class Fewer(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+        async def intercept_service(self, continuation: Any, details: Any) -> Any:
+            handler = await continuation(details)
+
+            async def answer(request: Any, context: Any) -> Any:
+                async for each in handler.unary_stream(request, context):
+                    yield each
+                    return
+
+            return grpc.unary_stream_rpc_method_handler(answer)
+
+    with MomentoServer(caches=["pizza"], interceptors=[Fewer()]) as server:
+        many = [an_entry(f"k{number}", b"v") for number in range(3)]
+        written, *others = use(server, lambda cache: cache.set_many(many))
+    assert written is None
+    assert [(type(other), str(other)) for other in others] == [(TransientError, "Momento did not write the entry")] * 2
 
 
 def test_statuses_that_no_entry_belongs_to_say_nothing() -> None:
