@@ -214,8 +214,27 @@ def test_a_connection_that_answers_another_request_is_kept(
     server.faults.add(Fault(rpc="GetWithHash", silent=True))
     if code is not None:
         server.faults.add(Fault(rpc="ItemGetTtl", code=code))
-    held, _ = held_after(server, get, absent)
+    held, (unanswered, _) = held_after(server, get, absent)
     assert (held > 0) is replaced
+    assert "TIMEOUT_ERROR" in str(unanswered)
+
+
+def test_a_connection_that_grpc_is_making_already_is_not_replaced(server: MomentoServer) -> None:
+    async def walk(proxy: Proxy) -> None:
+        cache = MomentoCache(momento(proxy.endpoint), StoredKey("good"))
+        await cache.connect()
+        cache.request_seconds = REQUEST_SECONDS
+        proxy.answers = False
+        proxy.reset()
+        # Until the reset is noticed, and the next connection begun.
+        await asyncio.sleep(0.3)
+        with pytest.raises(TransientError, match="TIMEOUT_ERROR"):
+            await cache.get_with_hash("k")
+        assert cache.pace.held(time.monotonic()) == 0
+        await cache.close()
+
+    with Proxy(server.port) as proxy:
+        asyncio.run(walk(proxy))
 
 
 def test_an_answer_before_a_request_says_nothing_of_the_connection_since(server: MomentoServer) -> None:
