@@ -504,10 +504,11 @@ def test_what_must_not_be_old_is_read_consistently() -> None:
         await cache.get_with_hash("k")
         await cache.get_with_hash("k", consistent=True)
         await cache.remaining_ttl("k")
+        await cache.delete("k")
 
     with MomentoServer(caches=["pizza"], interceptors=[Seen()]) as server:
         use(server, walk)
-    assert concerns == [None, "consistent", "consistent"]
+    assert concerns == [None, "consistent", "consistent", None]
 
 
 def test_an_entry_without_a_status_may_not_have_been_written() -> None:
