@@ -263,6 +263,21 @@ def test_a_request_that_is_cancelled_ends_as_cancelled(server: MomentoServer) ->
     use(server, walk)
 
 
+def test_requests_under_way_end_as_cancelled_with_the_cache_itself(server: MomentoServer) -> None:
+    server.faults.add(Fault(rpc="GetWithHash", silent=True))
+
+    async def walk() -> None:
+        cache = MomentoCache(momento(server.endpoint), StoredKey("good"))
+        await cache.connect()
+        request = asyncio.create_task(cache.get_with_hash("k"))
+        await asyncio.sleep(0.1)
+        await cache.close()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+    asyncio.run(walk())
+
+
 def test_an_absent_value_has_no_time_left(server: MomentoServer) -> None:
     assert use(server, lambda cache: cache.remaining_ttl("none")) == 0
 
