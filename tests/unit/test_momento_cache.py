@@ -319,6 +319,12 @@ def test_an_error_is_raised_and_says_what_to_fix(server: MomentoServer, code: st
         use(server, lambda cache: cache.get_with_hash("k"))
 
 
+def test_an_error_for_which_momento_gives_no_reason_is_named_alone(server: MomentoServer) -> None:
+    server.faults.add(Fault(rpc="Delete", code="INTERNAL"))
+    with pytest.raises(CacheError, match=r"^Momento failed .INTERNAL_SERVER_ERROR.$"):
+        use(server, lambda cache: cache.delete("k"))
+
+
 @pytest.mark.parametrize(
     ("code", "err", "kind"),
     [
