@@ -122,7 +122,7 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     is off.
     """
     drafts: dict[str, _Draft] = {}
-    stays: set[tuple[str, Place]] = set()
+    stays: dict[tuple[str, Place], _State] = {}
     rejections: list[Rejection] = []
     for change in changes:
         images = _images(change)
@@ -131,7 +131,7 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
         for name, view in settings.views.items():
             seen = _seen(view, images)
             if skips and _unchanged(view, seen.states):
-                stays.update((name, each.place) for each in seen.states[-1:] if each.place is not None)
+                stays.update({(name, each.place): each for each in seen.states[-1:] if each.place is not None})
             else:
                 row = _last_row(view, seen, encoded)
                 try:
@@ -144,11 +144,15 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
                 for sequence_number, reason in seen.rejected.items()
             ]
     for key, draft in drafts.items():
-        for member in [each for each in draft.writes if (draft.view, (key, each)) in stays]:
-            if isinstance(draft.writes[member][1], Leaving):
-                del draft.writes[member]
+        for member, (_, edit) in draft.writes.items():
+            stay = stays.get((draft.view, (key, member)))
+            if isinstance(edit, Leaving) and stay is not None and stay.image is not None:
+                # What the view cannot show was never there.
+                with contextlib.suppress(AttributeValueError):
+                    row = row_of(settings.views[draft.view], stay.image, {})
+                    draft.writes[member] = (stay.sequence_number, msgspec.json.encode(row))
     operations = sorted(
-        (_operation(key, draft, settings) for key, draft in drafts.items() if draft.writes),
+        (_operation(key, draft, settings) for key, draft in drafts.items()),
         key=lambda operation: operation.lowest,
     )
     return Plan(tuple(operations), tuple(rejections))

@@ -444,8 +444,9 @@ def test_an_item_that_did_not_change_keeps_its_place_before_another_that_leaves_
     stream.put(thing("a", 1, alias="x"))
     stream.put(thing("b", 1, alias="x", other=5))
     stream.put(thing("a", 1, alias="y"))
-    operations = planned(stream, ITEM, first=2).operations
-    assert [each.key for each in operations] == ["y"]
+    operations = {each.key: each for each in planned(stream, ITEM, first=2).operations}
+    assert operations["x"] == SetEntry("mine", "x", sequence(3), b'{"n":1}', 86_400)
+    assert set(operations) == {"x", "y"}
 
 
 def test_the_whole_key_tells_where_a_view_shows_it_and_else_all_that_it_shows() -> None:
