@@ -27,13 +27,13 @@ AREAS: Mapping[str, Sequence[str]] = {
     "aws": ("aws",),
     "cache": ("cache", "pipeline", "values", "lasting"),
     "changes": ("views", "cache", "pipeline"),
-    "lists": ("lists", "cache", "values"),
+    "lists": ("lists", "binary_order", "cache", "values"),
     "momento_cache": ("momento_cache", "aws"),
     "outcome": ("outcome", "pipeline"),
     "patterns": ("patterns", "records"),
     "pipeline": ("pipeline", "lasting", "poison"),
     "records": ("records", "poison", "pipeline", "outcome"),
-    "settings": ("settings", "views", "patterns", "pipeline"),
+    "settings": ("settings", "index_keys", "views", "patterns", "pipeline"),
     "views": ("views", "cache", "values", "pipeline", "poison"),
 }
 """By module of the handler, the unit tests that a mutant of it is given to.
