@@ -677,12 +677,15 @@ class _Run:
             rows[place[1]] = row
             size += len(row)
             if size > 2 * self._cache.max_item_bytes or (view.limit is not None and len(rows) > 2 * view.limit):
-                rows = lists.cut(rows, view)
-                size = sum(map(_size, rows.values()))
-                # What is in the list whatever the edits put before it.
-                certain = None if view.limit is None else max(0, view.limit - len(update.edits))
-                if sum(map(_size, [*rows.values()][:certain])) > self._cache.max_item_bytes:
+                if view.limit is None:
                     break
+                # Whatever is still to come: a row behind more than Momento takes is in no list that it takes.
+                ordered, rows, size = lists.cut(rows, view), {}, 0
+                for member, kept in ordered.items():
+                    if size > self._cache.max_item_bytes:
+                        break
+                    rows[member] = kept
+                    size += _size(kept)
         return lists.edited(rows, update.edits)
 
     async def _query(self, update: UpdateList) -> AsyncIterator[Image]:

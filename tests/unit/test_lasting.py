@@ -239,3 +239,5 @@ def test_a_batch_that_is_stuck_ends_all_the_same() -> None:
             run_out(runner, stuck(), 0.05)
         assert asyncio.all_tasks(runner.get_loop()) == set()
         assert run_out(runner, asyncio.sleep(0, "next"), 0.05) == "next"
+        # Its time is over later, and that is nothing to the next one.
+        assert run_out(runner, asyncio.sleep(0.1, "last"), 60) == "last"
