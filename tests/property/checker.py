@@ -118,8 +118,8 @@ class Checker:
             record = self._records[number]
             if record.poison is None:
                 after = self._rows(record.after)
+                self._change(record, started)
                 for key, member in self._touched(record):
-                    self._changed[key] = started
                     # An entry that its item left may be another's by now. A list is written whatever becomes of it.
                     if self.is_list(key) or (last_of[record.key] == number and (key, member) in after):
                         self._look_at_renewal(key, started)
@@ -151,7 +151,7 @@ class Checker:
         if untried or not clean:
             self._excused.add(number)
         elif self._records[number].poison is None:
-            self._changed.update((key, started) for key, _ in self._touched(self._records[number]))
+            self._change(self._records[number], started)
 
     def lost(self, key: str) -> None:
         """Take note that Momento dropped an entry."""
@@ -416,6 +416,16 @@ class Checker:
         before, after = self._rows(record.before), self._rows(record.after)
         written = record.mends or (record.before or {}).get(REFRESH) != (record.after or {}).get(REFRESH)
         return [place for place in {**before, **after} if written or before.get(place) != after.get(place)]
+
+    def _change(self, record: Record, started: float) -> None:
+        """Take note of what a record that was handled has put right: a list, or an entry of its own item.
+
+        An item that leaves an entry to another does not bring that one's back, should it be lost.
+        """
+        after = self._rows(record.after)
+        for place in self._touched(record):
+            if self.is_list(place[0]) or place in after:
+                self._changed[place[0]] = started
 
     def _exempt(self) -> dict[str, set[str]]:
         """The members of each key that the last record to touch them left unknown, for it was given up."""
