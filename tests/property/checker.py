@@ -183,6 +183,10 @@ class Checker:
         if amount > most:
             self.divergences.append(f"{amount} {what}, of {most}")
 
+    def absent_lists(self) -> list[str]:
+        """Return the lists that items gave rise to and that are not cached."""
+        return [key for key in self._ever if self.is_list(key) and self._cached(key) is None]
+
     def is_spoiled(self, key: str) -> bool:
         """Return whether a list still is what another program made of it."""
         return key in self._spoiled and self._spoiled[key][1] == self._cached(key)

@@ -687,6 +687,9 @@ class World:
         self.handler = type(self.handler)()
         self._idle.clear()
         self.checker.redeployed(model)
+        # Those that are away already, with whatever excused that under the former definition.
+        for name in self.checker.absent_lists():
+            self.checker.lost(name)
         lists = [key for key in self.engine.keys(CACHE) if self.checker.is_list(key.decode())]
         kept = [key for key in lists if self.recognizes_definitions and key != b"manual"]
         self._lose([key for key in lists if key not in kept])
