@@ -1,7 +1,5 @@
 """The endurance run in short, and that it finds out what it is for; `make endure` is the same for longer."""
 
-import sys
-
 import pytest
 
 from tests.endurance.growth import SHORT_BOUNDS, SHORT_INVOCATIONS, Growth, endure, slope
@@ -25,7 +23,6 @@ def test_all_that_a_function_may_leave_behind_is_found_out() -> None:
     assert run.grows(SHORT_BOUNDS) == list(Growth.__struct_fields__), run.growth
 
 
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="Python 3.11 and 3.12 collect it")
 def test_garbage_that_is_never_collected_is_found_out() -> None:
     run = endure(Kind, SHORT_INVOCATIONS, handler="tests.endurance.leaking:garbage")
     assert {"memory", "objects"} <= set(run.grows(SHORT_BOUNDS)), run.growth
