@@ -45,7 +45,7 @@ BATCH_BYTES = 1_000_000
 LIST_COPIES = 6
 """How many times its JSON a list takes in memory while it is read or written, with what protobuf and gRPC make of it.
 
-Rows take ROW_BYTES each on top, one list at a time: nothing else runs between decoding a list and encoding it.
+Rows take ROW_BYTES each on top, until the list is written: with rows of a few bytes that is more than their JSON.
 """
 
 KNOWN_SIZES = 10_000
