@@ -42,7 +42,7 @@ class Leaving(Struct, frozen=True):
     fields: frozenset[str]
     items: frozenset[ItemKey]
 
-    def and_(self, other: "Leaving") -> "Leaving":
+    def joined(self, other: "Leaving") -> "Leaving":
         """Return what two items of one view leave at one place."""
         return Leaving(self.own | other.own, self.by_key, self.keys, self.fields, self.items | other.items)
 

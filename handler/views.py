@@ -116,10 +116,9 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
 
     Where one item leaves a key (or row) and another has it in the end, the other's stays, whatever the order of their
     records: those of one transaction come in any order. Where two items have it, against `unique`, the last sequence
-    number wins. A record with an image
-    that a view can not show is rejected for that view alone, which goes on without the image. An item of which a view
-    shows the same before, throughout and after the batch is nothing to do, unless it was refreshed or `skip_unchanged`
-    is off.
+    number wins. A record with an image that a view cannot show is rejected for that view alone, which goes on without
+    the image. An item of which a view shows the same before, throughout and after the batch is nothing to do, unless it
+    was refreshed, another item leaves its place, or `skip_unchanged` is off.
     """
     drafts: dict[str, _Draft] = {}
     stays: dict[tuple[str, Place], _State] = {}
@@ -376,7 +375,7 @@ def _later(one: tuple[int, Edit], other: tuple[int, Edit]) -> tuple[int, Edit]:
     leavings = [edit for _, edit in (one, other) if isinstance(edit, Leaving)]
     if len(leavings) < 2:
         return max(one[0], other[0]), None
-    return max(one[0], other[0]), leavings[0].and_(leavings[1])
+    return max(one[0], other[0]), leavings[0].joined(leavings[1])
 
 
 def _images(change: NetChange) -> list[tuple[int, Image | None, bool]]:
