@@ -26,7 +26,7 @@ def everything(event: Any, context: Any) -> Any:
 def garbage(event: Any, context: Any) -> Any:
     """Leave a cycle behind that holds the event, where the collector never looks: in the oldest generation.
 
-    gc.unfreeze() puts it there, and Python collects that generation only after many objects have got there by themselves:
+    gc.unfreeze() puts it there, and Python collects that generation only after many objects got there by themselves:
     https://github.com/python/cpython/issues/98801.
     """
     gc.freeze()
