@@ -6,10 +6,11 @@ import math
 import random
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from handler import lists
 from handler.attributes import AttributeValue, AttributeValueError, Image
@@ -51,10 +52,15 @@ Rows take ROW_BYTES each on top, until the list is written: with rows of a few b
 KNOWN_SIZES = 10_000
 """Of how many lists the size is kept. One that was never seen may be as large as an entry can be."""
 
+PAGE_BYTES = 1_000_000
+"""The most that one page of a query holds: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"""
+
 ROW_BYTES = 250
 """What one decoded row takes beside its JSON: a view of it, its member, and their place in a dictionary."""
 
 T = TypeVar("T")
+
+Step = Callable[[], Awaitable[None]]
 
 
 class CacheError(Exception):
@@ -180,8 +186,9 @@ class Memory:
     on from batch to batch.
 
     Args:
-        megabytes: the function's memory size. A sixth is for the lists under way, an eighth for those remembered;
-            the rest is for the interpreter with its libraries, a batch of 6 MB, and what it is made into.
+        megabytes: the function's memory size. A sixth is for the lists under way, half of it for those that are being
+            read, and half for those that are being made. An eighth is for those remembered. The rest is for the
+            interpreter with its libraries, a batch of 6 MB, and what it is made into.
     """
 
     def __init__(self, megabytes: int = 512) -> None:
@@ -226,26 +233,51 @@ class _Room:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @contextlib.asynccontextmanager
-    async def taken(self, size: int) -> AsyncIterator[None]:
-        """Hold so many bytes, once they are free. What is larger than the room takes all of it."""
+    async def taken(self, size: int) -> AsyncIterator["_Share"]:
+        """Hold so many bytes, once they are free."""
+        share = _Share(self)
+        try:
+            await share.exchange(size)
+            yield share
+        finally:
+            share.keep(0)
+
+    async def take(self, size: int) -> int:
+        """Wait until so many bytes are free. Return how many: what is larger than the room takes all of it."""
         size = min(size, self._size)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((size, turn))
-        self._admit()
-        try:
-            await turn
-            yield
-        finally:
-            if turn.done() and not turn.cancelled():
-                self._free += size
-            self._admit()
+        self.give(0)
+        await turn
+        return size
 
-    def _admit(self) -> None:
+    def give(self, size: int) -> None:
+        """Give back so many bytes."""
+        self._free += size
         while self._waiting and self._waiting[0][0] <= self._free:
             size, turn = self._waiting.popleft()
             if not turn.cancelled():
                 self._free -= size
                 turn.set_result(None)
+
+
+class _Share:
+    """What one operation holds of a room."""
+
+    def __init__(self, room: _Room) -> None:
+        self._room = room
+        self._held = 0
+
+    def keep(self, size: int) -> None:
+        """Give back all but so many bytes."""
+        kept = min(size, self._held)
+        self._room.give(self._held - kept)
+        self._held = kept
+
+    async def exchange(self, size: int) -> None:
+        """Give back all, and wait for so many bytes: whoever kept some while it waits could wait forever."""
+        self.keep(0)
+        self._held = await self._room.take(size)
 
 
 class Cache(Protocol):
@@ -271,6 +303,9 @@ class Cache(Protocol):
 
     async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
         """Read a value, None where there is none. One that is not consistent may be some moments old."""
+
+    async def matching(self, wanted: Mapping[str, Callable[[bytes], bool]]) -> frozenset[str]:
+        """Read values consistently by one request. Give the keys whose value is there and is wanted."""
 
     async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
         """Write a value where the present one has the expected hash. Gives the new hash, None where it did not."""
@@ -366,30 +401,18 @@ async def apply(
         chance: gives a number from 0 to 1 by which a pause is shortened.
     """
     run = _Run(cache, table, memory, clock, deadline, chance)
-    groups = _grouped(operations, cache)
-    waiting = iter(groups)
+    steps = run.steps(operations)
+    waiting = iter(steps)
     async with asyncio.TaskGroup() as workers:
-        for _ in range(min(len(groups), cache.pace.at_once(cache.request_seconds))):
-            workers.create_task(run.work(waiting))
+        for _ in range(min(len(steps), run.at_once)):
+            workers.create_task(_work(waiting))
     return Applied(tuple(run.failures), run.counts)
 
 
-def _grouped(operations: Iterable[Operation], cache: Cache) -> list[Operation | list[SetEntry]]:
-    """Put together what one request can do: the entries to be set, at the place of the first of them."""
-    groups: list[Operation | list[SetEntry]] = []
-    sets: list[SetEntry] = []
-    size = 0
-    for operation in operations:
-        if not isinstance(operation, SetEntry) or not fits(operation.key, operation.value, cache):
-            groups.append(operation)
-            continue
-        added = len(operation.key) + len(operation.value)
-        if not sets or size + added > BATCH_BYTES or len(sets) == cache.pace.most:
-            sets, size = [], 0
-            groups.append(sets)
-        sets.append(operation)
-        size += added
-    return groups
+async def _work(waiting: Iterator[Step]) -> None:
+    """Take steps until there are none left."""
+    for step in waiting:
+        await step()
 
 
 def fits(key: str, value: bytes, cache: Cache) -> bool:
@@ -430,19 +453,40 @@ class _Run:
         self._memory = memory
         self._chance = chance
         self._renewal: asyncio.Task[str] | None = None
-        self._room = _Room(memory.under_way_bytes)
+        # A list takes of the second while it has some of the first, and never the other way around.
+        self._reading = _Room(memory.under_way_bytes // 2)
+        self._making = _Room(memory.under_way_bytes // 2)
+        self.at_once = cache.pace.at_once(cache.request_seconds)
+        self._slots = asyncio.Semaphore(self.at_once)
         # Lists of which a request has shown that what was read of them is no longer so.
         self._doubted: set[str] = set()
         # By key, the hash of a list of another definition that is as old as an index can lag.
         self._aged: dict[str, bytes] = {}
 
-    async def work(self, waiting: Iterator[Operation | list[SetEntry]]) -> None:
-        """Take operations, or entries to be set together, until there are none left."""
-        for next_ in waiting:
-            if isinstance(next_, list):
-                await self._set(next_)
-            else:
-                await self._attempt(next_)
+    def steps(self, operations: Iterable[Operation]) -> list[Step]:
+        """Put together what one request can do, at the place of the first: entries to be set, or to be looked at."""
+        steps: list[Step] = []
+        sets: list[SetEntry] = []
+        deletes: list[DeleteEntry] = []
+        size = 0
+        most = self._cache.pace.most
+        for operation in operations:
+            match operation:
+                case SetEntry(key=key, value=value) if fits(key, value, self._cache):
+                    added = len(key) + len(value)
+                    if not sets or size + added > BATCH_BYTES or len(sets) == most:
+                        sets, size = [], 0
+                        steps.append(partial(self._set, sets))
+                    sets.append(operation)
+                    size += added
+                case DeleteEntry(key=key, leaving=Leaving()) if fits(key, b"", self._cache):
+                    if not deletes or len(deletes) in (CONCURRENCY, most):
+                        deletes = []
+                        steps.append(partial(self._delete_own, deletes))
+                    deletes.append(operation)
+                case _:
+                    steps.append(partial(self._attempt, operation))
+        return steps
 
     async def _set(self, entries: Sequence[SetEntry], attempt: int = 1) -> None:
         """Write entries by one request, and those that Momento may take the next time by two of half the size.
@@ -457,7 +501,7 @@ class _Run:
             answers = [TransientError(str(error))] * len(entries)
         except RefusedError as error:
             if len(entries) > 1:
-                await self._set_halves(entries, attempt)
+                await _in_halves(partial(self._set, attempt=attempt), entries)
             else:
                 self._fail(entries, error)
             return
@@ -475,12 +519,32 @@ class _Run:
         if again and pause is not None:
             self.counts["retry"] += 1
             await asyncio.sleep(pause)
-            await self._set_halves(again, attempt + 1)
+            await _in_halves(partial(self._set, attempt=attempt + 1), again)
 
-    async def _set_halves(self, entries: Sequence[SetEntry], attempt: int) -> None:
-        half = (len(entries) + 1) // 2
-        for part in filter(None, (entries[:half], entries[half:])):
-            await self._set(part, attempt)
+    async def _delete_own(self, deletes: Sequence[DeleteEntry]) -> None:
+        """Delete the entries that are the leaving items' own. They are looked at by one request.
+
+        Momento has no conditional delete. No other write comes between this read and the deletes where all items that
+        may have a key are in one partition, because a shard's batches are handled one after another.
+        """
+        wanted = {each.key: each.leaving.takes for each in deletes if each.leaving is not None}
+        try:
+            own = await self._ask(lambda: self._cache.matching(wanted), len(wanted))
+        except RefusedError as error:
+            if len(deletes) > 1:
+                await _in_halves(self._delete_own, deletes)
+            else:
+                self._fail(deletes, error)
+            return
+        except (CacheError, OutOfTimeError) as error:
+            self._fail(deletes, error)
+            return
+        async with asyncio.TaskGroup() as group:
+            for each in deletes:
+                if each.key in own:
+                    group.create_task(self._attempt(structs.replace(each, leaving=None)))
+                else:
+                    self.counts["left_alone"] += 1
 
     async def _attempt(self, operation: Operation) -> None:
         try:
@@ -500,8 +564,6 @@ class _Run:
             case SetEntry(key=key):
                 await self._ask(lambda: self._cache.delete(key))
                 self.counts["too_big"] += 1
-            case DeleteEntry(leaving=Leaving()) if not await self._is_own(operation):
-                self.counts["left_alone"] += 1
             case DeleteEntry(key=key):
                 await self._ask(lambda: self._cache.delete(key))
                 self.counts["delete"] += 1
@@ -513,36 +575,32 @@ class _Run:
                     # There is no such list, and with the key's type in the settings there would be no operation.
                     self.counts["not_a_key"] += 1
 
-    async def _is_own(self, delete: DeleteEntry) -> bool:
-        """Return whether the entry is there and the leaving item's own.
-
-        Momento has no conditional delete. No other write comes between this read and the delete where all items that
-        may have the key are in one partition, because a shard's batches are handled one after another.
-        """
-        entry = await self._ask(lambda: self._cache.get_with_hash(delete.key, consistent=True))
-        return entry is not None and delete.leaving is not None and delete.leaving.takes(entry.value)
-
     async def _update(self, update: UpdateList) -> bool:
         """Bring a list up to date. Return False where it has to be looked at again."""
         stored = self._memory.recall(update.key)
-        size = self._memory.expected(update.key) or self._cache.max_item_bytes
-        async with self._room.taken(LIST_COPIES * size):
-            entry = None
-            if stored is None:
-                consistent = update.key in self._doubted
-                entry = await self._ask(lambda: self._cache.get_with_hash(update.key, consistent=consistent))
-                self.counts["list_read"] += 1
-                stored = None if entry is None or entry.value == lists.NULL else self._read(update, entry)
-                self._memory.see(update.key, None if stored is None else stored.size)
+        if stored is not None:
+            return await self._make(update, stored)
+        async with self._reading.taken(self._memory.expected(update.key) or self._cache.max_item_bytes) as share:
+            consistent = update.key in self._doubted
+            entry = await self._ask(lambda: self._cache.get_with_hash(update.key, consistent=consistent))
+            self.counts["list_read"] += 1
+            stored = None if entry is None or entry.value == lists.NULL else self._read(update, entry)
+            self._memory.see(update.key, None if stored is None else stored.size)
+            share.keep(0 if stored is None else stored.size)
             waits = stored is not None and self._waits_for_index(update, stored)
             if not waits and (stored is not None or (entry is None and update.condition is not None)):
-                return await self._write(update, stored)
+                return await self._make(update, stored)
         # Outside of the room, because others need it meanwhile.
         if waits:
             self._require(INDEX_LAG_SECONDS + self._cache.request_seconds)
             await asyncio.sleep(INDEX_LAG_SECONDS)
             return False
         return await self._leave_away(update, entry)
+
+    async def _make(self, update: UpdateList, stored: Stored | None) -> bool:
+        """Write a list as it has to become, once there is memory. Return False where it has to be looked at again."""
+        async with self._making.taken(LIST_COPIES * (0 if stored is None else stored.size)) as share:
+            return await self._write(update, stored, share)
 
     def _waits_for_index(self, update: UpdateList, stored: Stored) -> bool:
         """Return whether a list of another definition may have seen what the index still lacks.
@@ -574,9 +632,9 @@ class _Run:
             self.counts["list_foreign"] += 1
         return Stored(entry.hash, rows, len(entry.value), len(entry.value))
 
-    async def _write(self, update: UpdateList, stored: Stored | None) -> bool:
+    async def _write(self, update: UpdateList, stored: Stored | None, share: _Share) -> bool:
         """Write a list as it has to become. Return False where it has to be looked at again."""
-        new = await self._new_list(update, stored)
+        new = await self._new_list(update, stored, share)
         # Write even an unchanged list: that renews its TTL, so it cannot expire while the index still lags.
         if not await self._store(update, new, stored):
             self.counts["list_conflict"] += 1
@@ -602,20 +660,20 @@ class _Run:
             self._memory.see(key, len(value))
         return hashed is not None
 
-    async def _new_list(self, update: UpdateList, stored: Stored | None) -> _NewList:
+    async def _new_list(self, update: UpdateList, stored: Stored | None, share: _Share) -> _NewList:
         """Return what a list has to become."""
         view = update.definition
         if stored is not None and stored.redefined and update.condition is None:
             return _NewList("list_cut", lists.NULL, INDEX_LAG_SECONDS)
         if stored is None or stored.rows is None:
-            return self._fitting(update, await self._rebuilt(update))
+            return self._fitting(update, await self._rebuilt(update, share))
         rows = lists.edited(stored.rows, update.edits)
         unsure = update.condition is not None and lists.is_unsure(stored.rows, update.edits)
         if not unsure and not lists.falls_short(stored.rows, rows, view):
             return self._fitting(update, rows)
         # The table itself knows all that this list has seen. An index may lag, and is asked once it no longer can.
         if view.rebuild_from and view.rebuild_from.index_name is None and update.condition is not None:
-            return self._fitting(update, await self._rebuilt(update))
+            return self._fitting(update, await self._rebuilt(update, share))
         return _NewList("list_cut", lists.NULL, INDEX_LAG_SECONDS)
 
     def _fitting(self, update: UpdateList, rows: Mapping[str, lists.EncodedRow]) -> _NewList:
@@ -650,7 +708,7 @@ class _Run:
         self.counts["list_absent"] += 1
         return True
 
-    async def _rebuilt(self, update: UpdateList) -> dict[str, lists.EncodedRow]:
+    async def _rebuilt(self, update: UpdateList, share: _Share) -> dict[str, lists.EncodedRow]:
         """Return a list's rows as the table or its index has them, with the edits made.
 
         Of more rows than the limit, and of a list that is too big, only as many as it takes to know that.
@@ -659,7 +717,7 @@ class _Run:
         self.counts["list_rebuild"] += 1
         rows: dict[str, lists.EncodedRow] = {}
         size = 0
-        async for image in self._query(update):
+        async for image in self._query(update, share):
             try:
                 place = place_of(view, image)
                 if place is None or place[0] != update.key:
@@ -688,8 +746,10 @@ class _Run:
                     size += _size(kept)
         return lists.edited(rows, update.edits)
 
-    async def _query(self, update: UpdateList) -> AsyncIterator[Image]:
+    async def _query(self, update: UpdateList, share: _Share) -> AsyncIterator[Image]:
         source, condition = update.definition.rebuild_from, update.condition
+        await share.exchange(LIST_COPIES * PAGE_BYTES)
+        is_first = True
         after: Mapping[str, AttributeValue] | None = None
         while source is not None and condition is not None:
             self._require(self._table.request_seconds)
@@ -699,13 +759,18 @@ class _Run:
             after = page.after
             if after is None:
                 return
+            # Of the answer, only its rows are left meanwhile.
+            del page
+            if is_first:
+                await share.exchange(LIST_COPIES * self._cache.max_item_bytes)
+                is_first = False
 
-    async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:
+    async def _ask(self, request: Callable[[], Awaitable[T]], operations: int = 1) -> T:
         """Make a request, and again while Momento may answer the next time."""
         attempt = 1
         while True:
             try:
-                return await self._try(request, 1)
+                return await self._try(request, operations)
             except TransientError:
                 pause = self._pause(attempt)
                 if pause is None:
@@ -721,9 +786,8 @@ class _Run:
 
     async def _try(self, request: Callable[[], Awaitable[T]], operations: int) -> T:
         """Make a request once its turn has come, and again with another API key where the present one is refused."""
-        await self._turn(operations)
         try:
-            return await request()
+            return await self._at_its_turn(request, operations)
         except KeyRefusedError:
             if self._renewal is None:
                 self._require(self._cache.renew_seconds)
@@ -734,8 +798,7 @@ class _Run:
                 raise
         if problem := self._renewal.result():
             raise CacheError(problem)
-        await self._turn(operations)
-        return await request()
+        return await self._at_its_turn(request, operations)
 
     async def _renewed(self) -> str:
         """Look for another API key, once in a batch. Return why there is none, or "".
@@ -747,8 +810,13 @@ class _Run:
         except CacheError as error:
             return str(error)
 
+    async def _at_its_turn(self, request: Callable[[], Awaitable[T]], operations: int) -> T:
+        """Make a request once it may start. It is so many operations to Momento's quota."""
+        async with self._slots:
+            await self._turn(operations)
+            return await request()
+
     async def _turn(self, operations: int) -> None:
-        """Wait until a request may start that is so many operations to Momento's quota."""
         wait = self._cache.pace.wait(self._clock(), operations)
         self._require(wait + self._cache.request_seconds)
         self._cache.pace.take(operations, self._clock())
@@ -764,6 +832,12 @@ class _Run:
 
     def _allows(self, seconds: float) -> bool:
         return self._clock() + seconds <= self._deadline
+
+
+async def _in_halves(step: Callable[[Sequence[T]], Awaitable[None]], operations: Sequence[T]) -> None:
+    half = (len(operations) + 1) // 2
+    for part in filter(None, (operations[:half], operations[half:])):
+        await step(part)
 
 
 def _size(row: lists.EncodedRow) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -153,6 +154,30 @@ class MomentoCache:
         if response.WhichOneof("result") == "missing":
             return None
         return Entry(response.found.value, response.found.hash)
+
+    async def matching(self, wanted: Mapping[str, Callable[[bytes], bool]]) -> frozenset[str]:
+        """Read values consistently with one request. Return the keys whose value is there and is wanted.
+
+        Each value is looked at as it comes, so they are never in memory all together.
+        """
+        unread = TransientError("Momento did not read the entries")
+        request = wire._GetBatchRequest(items=[wire._GetRequest(cache_key=key.encode()) for key in wanted])
+
+        async def look(call: Any) -> frozenset[str]:
+            left = deque(wanted.items())
+            found: set[str] = set()
+            async for answer in call:
+                if not left or answer.result not in (wire.Hit, wire.Miss):
+                    raise unread
+                key, wants = left.popleft()
+                if answer.result == wire.Hit and wants(answer.cache_body):
+                    found.add(key)
+            if left:
+                raise unread
+            return frozenset(found)
+
+        matching: frozenset[str] = await self._request("GetBatch", request, consistent=True, read=look)
+        return matching
 
     async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
         """Write a value where the present one has the expected hash. Return the new hash, None where it had not."""

@@ -68,6 +68,7 @@ class EngineCache:
     Attributes:
         requests: the requests so far: name and key, for each entry of a batch.
         batches: how many entries each batch had.
+        looks: at how many entries each request looked.
         most_under_way: the most requests that were under way at once.
         before: called with a request's name and key before it is carried out; may raise.
         after: the same, once it is carried out: the reply is lost.
@@ -84,6 +85,7 @@ class EngineCache:
         self.engine.create_cache(CACHE)
         self.requests: list[tuple[str, str]] = []
         self.batches: list[int] = []
+        self.looks: list[int] = []
         self.under_way = 0
         self.most_under_way = 0
         self.renewals = 0
@@ -132,6 +134,16 @@ class EngineCache:
     async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:  # noqa: ARG002 (each is)
         found = await self._ask("get_with_hash", key, lambda: self.engine.get_with_hash(CACHE, key.encode()))
         return None if found is None else Entry(found.value, found.hash)
+
+    async def matching(self, wanted: Mapping[str, Callable[[bytes], bool]]) -> frozenset[str]:
+        self.looks.append(len(wanted))
+        with self._counted():
+            await asyncio.sleep(0)
+            return frozenset(key for key, wants in wanted.items() if self._is_wanted(key, wants))
+
+    def _is_wanted(self, key: str, wants: Callable[[bytes], bool]) -> bool:
+        value = self._carry_out("look", key, lambda: self.get(key))
+        return value is not None and wants(value)
 
     async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
         condition = Condition(Relation.EQUAL, expected)

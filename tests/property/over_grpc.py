@@ -37,6 +37,7 @@ RPCS: Mapping[str, str] = {
     "set_many": "SetBatch",
     "delete": "Delete",
     "get_with_hash": "GetWithHash",
+    "matching": "GetBatch",
     "set_if_hash": "SetIfHash",
     "set_if_absent": "SetIfNotExists",
     "remaining_ttl": "ItemGetTtl",
@@ -98,6 +99,17 @@ class _Keys:
         return f"key-{next(self._numbers)}"
 
 
+def _keys(name: str, asked: Any) -> list[str]:
+    """Give the keys that a request is about."""
+    match name:
+        case "set_many":
+            return [each.key for each in asked]
+        case "matching":
+            return [*asked]
+        case _:
+            return [asked]
+
+
 class _Watched:
     """The handler's adapter to Momento, as one invocation meets it."""
 
@@ -111,7 +123,7 @@ class _Watched:
 
     async def _ask(self, name: str, request: Callable[..., Awaitable[Any]], *arguments: Any, **options: bool) -> Any:
         world = self._world
-        keys = [each.key for each in arguments[0]] if name == "set_many" else [arguments[0]]
+        keys = _keys(name, arguments[0])
         key = keys[0]
         fault = world.next_fault(REQUEST_FAULTS)
         added: dict[Fault, ServerFault] = {}

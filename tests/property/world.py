@@ -331,6 +331,13 @@ class _SimulatedCache(EngineCache):
         invocation.environment.read.add(key)
         return None if found is None else Entry(found.value, found.hash)
 
+    async def matching(self, wanted: Mapping[str, Callable[[bytes], bool]]) -> frozenset[str]:
+        looks = [_Flight("look", key, functools.partial(self._is_wanted, key, wants)) for key, wants in wanted.items()]
+        return await self._fly(looks, self._look_at_all)
+
+    def _look_at_all(self, looks: Sequence[_Flight]) -> frozenset[str]:
+        return frozenset(each.key for each in looks if self._world.carry_out(each))
+
     async def renew(self) -> bool:
         world, environment = self._world, self._invocation.environment
         await asyncio.sleep(world.latency())

@@ -1,8 +1,8 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
@@ -26,6 +26,7 @@ from handler.cache import (
 )
 from handler.changes import coalesce
 from handler.records import decode
+from handler.settings import RebuildFrom
 from handler.views import DeleteEntry, Operation, SetEntry, plan
 from local.momento.engine import Limits
 from tests import doubles
@@ -36,6 +37,8 @@ from tests.stream import Stream, image
 ALL_ORDERS = {"all_orders": VIEWS["all_orders"]}
 NO_REBUILD = {"all": LIST | {"key": "all-orders"}}
 BIG = "x" * 300_000
+
+T = TypeVar("T")
 
 
 def operations(stream: Stream, views: dict[str, Any] = VIEWS) -> Sequence[Operation]:
@@ -412,20 +415,82 @@ def test_an_entry_that_another_item_has_taken_over_is_left_alone(cache: EngineCa
     assert applied.counts == {"left_alone": 2}
 
 
-def test_whether_an_entry_is_the_items_own_is_read_consistently() -> None:
-    class Stale(EngineCache):
-        async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
-            found = await super().get_with_hash(key, consistent=consistent)
-            return found if consistent else Entry(b'{"n":1}', b"hash")
-
+def own_deletes(count: int) -> list[Operation]:
+    """Deletes of entries that may be other items' by now."""
     stream = Stream()
-    stream.put({"pk": "one", "sk": "m", "alias": "A", "n": 1})
-    stream.delete("one", "m")
-    cache = Stale()
-    cache.put("A", b'{"n":2}')
-    views: dict[str, Any] = {"by": {"kind": "item", "key": "{alias}", "unique": True, "fields": {"n": "n"}}}
-    run(plan(coalesce(decode(stream.event(1)).changes), settings(views)).operations, cache)
-    assert cache.keys() == ["A"]
+    for number in range(count):
+        stream.put(order(number))
+    for number in range(count):
+        stream.delete(f"order-{number}", "metadata")
+    # A stream of other items that may have these keys.
+    views = {"order": VIEWS["order"] | {"fields": {"n": "numItems"}}}
+    return [*plan(coalesce(decode(stream.event(count)).changes), settings(views)).operations]
+
+
+def test_entries_that_may_be_anothers_are_looked_at_together_and_deleted_at_once(cache: EngineCache) -> None:
+    for number in range(40):
+        cache.put(f"order-{number}", b'{"n":%d}' % (1 if number % 2 else 2))
+    applied = run(own_deletes(40), cache)
+    assert applied.failures == ()
+    assert cache.looks == [CONCURRENCY, 40 - CONCURRENCY]
+    assert cache.keys() == sorted(f"order-{number}" for number in range(0, 40, 2))
+    assert applied.counts == {"delete": 20, "left_alone": 20}
+    assert cache.most_under_way > CONCURRENCY // 2
+
+
+def test_no_more_requests_than_may_be_are_under_way_where_many_are_found_to_be_due(cache: EngineCache) -> None:
+    for number in range(200):
+        cache.put(f"order-{number}", b'{"n":1}')
+    applied = run(own_deletes(200), cache)
+    assert applied.counts == {"delete": 200}
+    assert cache.most_under_way == CONCURRENCY
+
+
+def test_no_request_looks_at_more_entries_than_there_are_operations_in_a_second(cache: EngineCache) -> None:
+    cache.pace = Pace(3)
+    began = cache.clock()
+    run(own_deletes(8), cache)
+    assert cache.looks == [3, 3, 2]
+    assert cache.clock() - began == pytest.approx(2.0)
+
+
+def test_an_entry_that_momento_does_not_read_fails_alone(cache: EngineCache) -> None:
+    def refuse_one(name: str, key: str) -> None:
+        if key == "order-3":
+            raise RefusedError("one of these")
+
+    for number in range(8):
+        cache.put(f"order-{number}", b'{"n":1}')
+    cache.before = refuse_one
+    applied = run(own_deletes(8), cache)
+    assert [(failure.operation.key, failure.reason) for failure in applied.failures] == [("order-3", "one of these")]
+    assert cache.keys() == ["order-3"]
+    assert cache.looks == [8, 4, 2, 2, 1, 1, 4]
+
+
+def test_a_look_is_made_again_while_momento_may_answer_the_next_time(cache: EngineCache) -> None:
+    cache.put("order-0", b'{"n":1}')
+    refuse(cache, "look", TransientError("throttled"), times=2)
+    assert run(own_deletes(1), cache).counts == {"delete": 1, "retry": 2}
+
+
+@pytest.mark.parametrize(("error", "looks"), [(TransientError("throttled"), ATTEMPTS), (CacheError("down"), 1)])
+def test_entries_that_could_not_be_looked_at_are_not_deleted(cache: EngineCache, error: Exception, looks: int) -> None:
+    for number in range(3):
+        cache.put(f"order-{number}", b'{"n":1}')
+    refuse(cache, "look", error)
+    applied = run(own_deletes(3), cache)
+    assert [(failure.operation.key, failure.reason) for failure in applied.failures] == [
+        (f"order-{number}", str(error)) for number in range(3)
+    ]
+    assert len(cache.keys()) == 3
+    assert cache.looks == [3] * looks
+
+
+def test_entries_for_whose_look_there_is_no_time_are_not_deleted(cache: EngineCache) -> None:
+    applied = run(own_deletes(3), cache, seconds=0.5)
+    assert applied.counts == {"out_of_time": 3}
+    assert len(applied.failures) == 3
 
 
 def test_a_key_as_long_as_the_largest_entry_is_asked_for_and_a_longer_one_is_not() -> None:
@@ -684,18 +749,89 @@ def test_a_list_that_is_written_again_is_remembered_once() -> None:
     assert memory.recall("same") is not None
 
 
-@pytest.mark.parametrize(("megabytes", "at_once"), [(64, 1), (128, 1), (512, 2), (1_024, 5)])
-def test_lists_under_way_take_no_more_than_their_share_of_the_memory(
-    cache: EngineCache, megabytes: int, at_once: int
-) -> None:
-    """A list is up to 5 MB, and takes six times that while it is read and written."""
+class AtOnce:
+    """Counts how many are at something at once, and the most that were."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    async def at(self, something: Awaitable[T]) -> T:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            return await something
+        finally:
+            self.now -= 1
+
+
+class CountingCache(EngineCache):
+    """Counts the lists that are being read, and written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads, self.writes = AtOnce(), AtOnce()
+
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
+        return await self.reads.at(super().get_with_hash(key, consistent=consistent))
+
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
+        return await self.writes.at(super().set_if_hash(key, value, ttl_seconds, expected))
+
+
+class CountingTable(MemoryTable):
+    """Counts the lists of which the first page is being read, and another one."""
+
+    def __init__(self, images: Iterable[Mapping[str, Any]]) -> None:
+        super().__init__(images)
+        self.first, self.other = AtOnce(), AtOnce()
+
+    async def query(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
+        return await (self.other if after else self.first).at(super().query(source, condition, after))
+
+
+def updates_of_lists(count: int) -> Sequence[Operation]:
     stream = Stream()
-    for number in range(20):
+    for number in range(count):
         stream.put(order(number, creator=f"creator-{number}"))
+    return operations(stream, {"creator_orders": VIEWS["creator_orders"]})
+
+
+@pytest.mark.parametrize(("megabytes", "at_once"), [(32, 1), (64, 1), (128, 2), (512, 8), (1_024, 17)])
+def test_lists_that_are_read_take_no_more_than_their_share_of_the_memory(megabytes: int, at_once: int) -> None:
+    """One that was never seen may be 5 MB."""
+    cache = CountingCache()
+    for number in range(20):
         cache.put(f"creator-{number}", b"[]")
-    views = {"creator_orders": VIEWS["creator_orders"]}
-    assert run(operations(stream, views), cache, memory=Memory(megabytes)).failures == ()
-    assert cache.most_under_way == at_once
+    assert run(updates_of_lists(20), cache, memory=Memory(megabytes)).failures == ()
+    assert cache.reads.most == at_once
+
+
+@pytest.mark.parametrize(("megabytes", "at_once"), [(32, 1), (128, 2), (512, 9)])
+def test_lists_that_are_made_take_no_more_than_their_share_of_the_memory(megabytes: int, at_once: int) -> None:
+    """A list takes six times its size while it is written."""
+    cache, memory = CountingCache(), Memory(megabytes)
+    row = json.dumps({"id": "order-x", "createdAt": "2020", "more": "x" * 749_900}).encode()
+    for number in range(20):
+        cache.put(f"creator-{number}", b"[%b]" % row)
+        memory.see(f"creator-{number}", len(row))
+    assert run(updates_of_lists(20), cache, memory=memory).failures == ()
+    assert cache.writes.most == at_once
+    assert cache.reads.most > at_once
+
+
+@pytest.mark.parametrize(("megabytes", "first", "other"), [(32, 1, 1), (128, 1, 1), (512, 7, 1), (1_024, 14, 2)])
+def test_lists_that_are_rebuilt_take_no_more_than_their_share_of_the_memory(
+    megabytes: int, first: int, other: int
+) -> None:
+    """A page is up to 1 MB. Of which there are more may become 5 MB."""
+    table = CountingTable(
+        image(order(1_000 + number, creator=f"creator-{number % 20}", items=[])) for number in range(60)
+    )
+    cache = CountingCache()
+    assert run(updates_of_lists(20), cache, table, memory=Memory(megabytes)).failures == ()
+    assert all(len(rows(cache, f"creator-{number}")) == 4 for number in range(20))
+    assert len(table.queries) == 20
+    assert (table.first.most, table.other.most) == (first, other)
 
 
 def test_a_list_that_is_remembered_takes_no_more_memory_than_it_is_long(cache: EngineCache) -> None:
@@ -821,8 +957,8 @@ def test_the_secret_is_looked_at_once_in_a_batch_and_a_look_that_fails_is_named(
     for number in range(3):
         stream.put(order(number))
         stream.delete(f"order-{number}", "metadata")
-    refuse(down, "get_with_hash", KeyRefusedError("momento.secret_arn"))
-    applied = run(operations(stream, {"order": VIEWS["order"]}), down)
+    refuse(down, "delete", KeyRefusedError("momento.secret_arn"))
+    applied = run(operations(stream, {"order": VIEWS["order"] | {"key": "{pk}#{sk}"}}), down)
     assert [failure.reason for failure in applied.failures] == ["the secret cannot be read"] * 3
     assert down.renewals == applied.counts["key_renewal"] == 1
 
@@ -935,7 +1071,7 @@ def test_no_second_holds_more_operations_than_it_may_from_batch_to_batch(cache: 
         if number % 3 == 0:
             stream.delete(f"order-{number}", "metadata")
     for _ in range(2):
-        run(operations(stream, {"order": VIEWS["order"]}), cache, seconds=600)
+        run(operations(stream, {"order": VIEWS["order"] | {"key": "{pk}#{sk}"}}), cache, seconds=600)
     assert len(started) == 120
     assert most_in_a_second(started) == rate
     assert started[-1] - started[0] <= 1.5 * 120 / rate

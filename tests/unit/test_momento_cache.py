@@ -291,8 +291,9 @@ def test_an_absent_value_has_no_time_left(server: MomentoServer) -> None:
         lambda cache: cache.set_if_hash("k", b"v", 600, b"hash"),
         lambda cache: cache.set_if_absent("k", b"v", 600),
         lambda cache: cache.remaining_ttl("k"),
+        lambda cache: cache.matching({"k": lambda _: True}),
     ],
-    ids=["set", "delete", "get_with_hash", "set_if_hash", "set_if_absent", "remaining_ttl"],
+    ids=["set", "delete", "get_with_hash", "set_if_hash", "set_if_absent", "remaining_ttl", "matching"],
 )
 def test_a_cache_that_does_not_exist_is_named_by_every_request(server: MomentoServer, request_of: Use) -> None:
     with pytest.raises(CacheError, match='momento.cache_name: there is no cache "pasta"'):
@@ -525,11 +526,12 @@ def test_what_must_not_be_old_is_read_consistently() -> None:
         await cache.get_with_hash("k")
         await cache.get_with_hash("k", consistent=True)
         await cache.remaining_ttl("k")
+        await cache.matching({"k": lambda _: True})
         await cache.delete("k")
 
     with MomentoServer(caches=["pizza"], interceptors=[Seen()]) as server:
         use(server, walk)
-    assert concerns == [None, "consistent", "consistent", None]
+    assert concerns == [None, "consistent", "consistent", "consistent", None]
 
 
 def test_an_entry_without_a_status_may_not_have_been_written() -> None:
@@ -568,6 +570,46 @@ def test_statuses_that_no_entry_belongs_to_say_nothing() -> None:
     with MomentoServer(caches=["pizza"], interceptors=[More()]) as server:
         many = [an_entry(f"k{number}", b"v") for number in range(3)]
         assert use(server, lambda cache: cache.set_many(many)) == [None] * 3
+
+
+def test_entries_are_looked_at_by_one_request(server: MomentoServer) -> None:
+    async def walk(cache: MomentoCache) -> Any:
+        await cache.set_many([an_entry("kä", b"wanted"), an_entry("k1", b"other"), an_entry("k3", b"")])
+        looked: list[bytes] = []
+
+        def wants(value: bytes) -> bool:
+            looked.append(value)
+            return value != b"other"
+
+        found = await cache.matching(dict.fromkeys(("k1", "none", "kä", "k3"), wants))
+        return found, looked
+
+    assert use(server, walk) == ({"kä", "k3"}, [b"other", b"wanted", b""])
+    assert server.counters["GetBatch"].requests == 1
+
+
+@pytest.mark.parametrize("answers", [0, 2])
+def test_answers_that_are_not_one_for_each_entry_say_nothing_of_any(answers: int) -> None:
+    """Which of them belongs to which entry is not known: a wrong guess would delete another item's entry."""
+
+    class Other(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+        async def intercept_service(self, continuation: Any, details: Any) -> Any:
+            handler = await continuation(details)
+            if not details.method.endswith("GetBatch"):
+                return handler
+
+            async def answer(request: Any, context: Any) -> Any:
+                async for each in handler.unary_stream(request, context):
+                    for _ in range(answers):
+                        yield each
+
+            return grpc.unary_stream_rpc_method_handler(answer)
+
+    with (
+        MomentoServer(caches=["pizza"], interceptors=[Other()]) as server,
+        pytest.raises(TransientError, match="Momento did not read the entries"),
+    ):
+        use(server, lambda cache: cache.matching({"k": lambda _: True}))
 
 
 def test_requests_under_way_outlive_a_renewal(server: MomentoServer) -> None:
