@@ -1,7 +1,7 @@
 """The limit: the requests of a handler, recorded as a server gets them, and sent again by gRPC alone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -27,8 +27,20 @@ class Request(Struct, frozen=True):
     message: bytes
 
 
-Batch = tuple[tuple[Request, ...], ...]
-"""A batch's requests in chains: those of one follow each other, each on the answer before it; chains can go at once."""
+class Step(Struct, frozen=True):
+    """A request and what it waits for.
+
+    Attributes:
+        request: the request.
+        after: the places in the batch of the requests that were the last before it to name one of its keys.
+    """
+
+    request: Request
+    after: tuple[int, ...]
+
+
+Batch = tuple[Step, ...]
+"""A batch's requests, in their order. Those that no key binds together can go at once."""
 
 
 class Recording(Struct, frozen=True):
@@ -66,7 +78,7 @@ class Recorder(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it take
 
     def end_batch(self) -> None:
         """Let what comes from now on be the next batch's. Nothing is under way."""
-        self._batches.append(chains(self._requests))
+        self._batches.append(ordered(self._requests))
         self._requests = []
 
     def save(self, path: Path) -> None:
@@ -112,25 +124,15 @@ class Recorder(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it take
             self._under_way -= 1
 
 
-def chains(requests: Sequence[Request]) -> Batch:
-    """Part requests by what they touch: two that name one key follow each other, in their order."""
-    first = list(range(len(requests)))
+def ordered(requests: Iterable[Request]) -> Batch:
+    """Tell of each request which others it waits for: two that name one key follow each other, in their order."""
     last: dict[bytes, int] = {}
-
-    def chain_of(number: int) -> int:
-        while first[number] != number:
-            number = first[number]
-        return number
-
+    steps: list[Step] = []
     for number, request in enumerate(requests):
-        for key in wire.keys(_RPCS[request.method].parse(request.message)):
-            one, other = sorted((chain_of(last.get(key, number)), chain_of(number)))
-            first[other] = one
-            last[key] = number
-    found: dict[int, list[Request]] = {}
-    for number, request in enumerate(requests):
-        found.setdefault(chain_of(number), []).append(request)
-    return tuple(map(tuple, found.values()))
+        keys = wire.keys(_RPCS[request.method].parse(request.message))
+        steps.append(Step(request, tuple(sorted({last[key] for key in keys if key in last}))))
+        last.update(dict.fromkeys(keys, number))
+    return tuple(steps)
 
 
 class Replay:
@@ -161,18 +163,22 @@ class Replay:
     async def send_batch(self) -> None:
         """Send the next batch's requests, and wait for every answer."""
         batch = next(self._batches)
-        waiting = iter(batch)
-        await asyncio.gather(*(self._send(waiting) for _ in range(min(self._width, len(batch)))))
+        answered = [asyncio.Event() for _ in batch]
+        free = asyncio.Semaphore(self._width)
+        await asyncio.gather(*(self._send(place, batch, answered, free) for place in range(len(batch))))
 
-    async def _send(self, waiting: Iterator[tuple[Request, ...]]) -> None:
-        for chain in waiting:
-            for request in chain:
-                call = self._calls[request.method](request.message, metadata=request.metadata)
-                if _RPCS[request.method].streams:
-                    async for _ in call:
-                        pass
-                else:
-                    await call
+    async def _send(self, place: int, batch: Batch, answered: Sequence[asyncio.Event], free: asyncio.Semaphore) -> None:
+        step = batch[place]
+        for each in step.after:
+            await answered[each].wait()
+        async with free:
+            call = self._calls[step.request.method](step.request.message, metadata=step.request.metadata)
+            if _RPCS[step.request.method].streams:
+                async for _ in call:
+                    pass
+            else:
+                await call
+        answered[place].set()
 
     async def close(self) -> None:
         """End the connection."""
