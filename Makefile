@@ -14,6 +14,8 @@ DYNAMODB := .build/dynamodb-local/installed.json
 SCAN := .build/scan/bin
 SCANNERS := .build/scan/.installed
 MUTMUT := .build/mutants/.installed
+# A process for each processor, and all tests of one file in one: they share what they have set up.
+PARALLEL := -n auto --dist loadfile
 PYTEST_ARGUMENTS ?=
 FILES ?=
 HISTORIES ?= 20000
@@ -62,7 +64,7 @@ demo: $(INSTALLED) ## Run the pizza app end to end on this machine
 
 .PHONY: test
 test: $(INSTALLED) $(DYNAMODB) ## Run every test: Python's, Terraform's, then the handler's on the other runtimes
-	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGUMENTS)
 	$(BIN)/python -m local terraform test
 	@$(BIN)/python -m tooling.runtimes $(RUNTIMES)
 
