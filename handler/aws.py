@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.attributes import AttributeValue
-from handler.cache import CONCURRENCY, CacheError, NotAKeyError, Page
+from handler.cache import CONCURRENCY, CacheError, NotAKeyError, Page, TransientError
 from handler.settings import Momento, RebuildFrom, Table
 
 CONNECT_TIMEOUT_SECONDS = 1
@@ -36,6 +36,12 @@ _CONFIG = Config(
     retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
     max_pool_connections=CONCURRENCY,
 )
+
+
+_THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html"""
+
+SERVER_ERROR = 500
 
 
 class SecretKey:
@@ -124,9 +130,11 @@ class DynamoTable:
             )
         except ClientError as error:
             # The code, not the message: that may quote the item's values.
+            code = error.response["Error"]["Code"]
             if "does not match schema type" in error.response["Error"]["Message"]:
                 raise NotAKeyError("rebuild_from: a value is not of its key's type") from None
-            raise CacheError(f"rebuild_from: the query failed: {error.response['Error']['Code']}") from error
+            may_pass = code in _THROTTLED or error.response["ResponseMetadata"]["HTTPStatusCode"] >= SERVER_ERROR
+            raise (TransientError if may_pass else CacheError)(f"rebuild_from: the query failed: {code}") from error
         except TimeoutError:
             raise CacheError(
                 "rebuild_from: DynamoDB does not answer: check the function's network, such as the VPC endpoint or "
@@ -134,7 +142,8 @@ class DynamoTable:
             ) from None
         except BotoCoreError as error:
             raise CacheError(f"rebuild_from: the query failed: {type(error).__name__}") from error
-        return Page(answer["Items"], answer.get("LastEvaluatedKey"))
+        # An empty key is the end as well: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
+        return Page(answer["Items"], answer.get("LastEvaluatedKey") or None)
 
 
 def _for_boto3(value: AttributeValue) -> AttributeValue:

@@ -72,7 +72,7 @@ class RefusedError(CacheError):
 
 
 class TransientError(CacheError):
-    """Momento was too busy or too slow, or could not be reached: it may answer the next time."""
+    """Momento, or the table, was too busy or too slow, or could not be reached: it may answer the next time."""
 
 
 class KeyRefusedError(CacheError):
@@ -210,6 +210,10 @@ class Memory:
         if len(self._sizes) > KNOWN_SIZES:
             del self._sizes[next(iter(self._sizes))]
 
+    def size(self, key: str) -> int:
+        """Return how large a remembered list is, 0 where it is not."""
+        return self._lists[key].size if key in self._lists else 0
+
     def recall(self, key: str) -> Stored | None:
         """Return a list, and forget it."""
         found = self._lists.pop(key, None)
@@ -275,7 +279,7 @@ class _Share:
         self._held = kept
 
     async def exchange(self, size: int) -> None:
-        """Give back all, and wait for so many bytes: whoever kept some while it waits could wait forever."""
+        """Give everything back, then wait for `size` bytes: two that kept some would wait for each other forever."""
         self.keep(0)
         self._held = await self._room.take(size)
 
@@ -305,7 +309,7 @@ class Cache(Protocol):
         """Read a value, None where there is none. One that is not consistent may be some moments old."""
 
     async def matching(self, wanted: Mapping[str, Callable[[bytes], bool]]) -> frozenset[str]:
-        """Read values consistently by one request. Give the keys whose value is there and is wanted."""
+        """Read values consistently with one request. Return the keys that exist and whose value is wanted."""
 
     async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
         """Write a value where the present one has the expected hash. Gives the new hash, None where it did not."""
@@ -348,6 +352,7 @@ class TableReader(Protocol):
 
         Raises:
             NotAKeyError: a value is not of its key's type.
+            TransientError: DynamoDB throttled the query, or answered with a status of 5xx.
             CacheError: DynamoDB answers with another error.
         """
 
@@ -400,12 +405,9 @@ async def apply(
         deadline: when it is over, by that clock. No request starts that could end later.
         chance: gives a number from 0 to 1 by which a pause is shortened.
     """
-    run = _Run(cache, table, memory, clock, deadline, chance)
-    steps = run.steps(operations)
-    waiting = iter(steps)
-    async with asyncio.TaskGroup() as workers:
-        for _ in range(min(len(steps), run.at_once)):
-            workers.create_task(_work(waiting))
+    async with asyncio.TaskGroup() as tasks:
+        run = _Run(cache, table, memory, tasks, clock, deadline, chance)
+        run.start(operations)
     return Applied(tuple(run.failures), run.counts)
 
 
@@ -440,6 +442,7 @@ class _Run:
         cache: Cache,
         table: TableReader,
         memory: Memory,
+        tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
         deadline: float,
         chance: Callable[[], float],
@@ -451,20 +454,28 @@ class _Run:
         self._clock = clock
         self._deadline = deadline
         self._memory = memory
+        self._tasks = tasks
         self._chance = chance
         self._renewal: asyncio.Task[str] | None = None
-        # A list takes of the second while it has some of the first, and never the other way around.
+        # A list takes room in the second while it has some in the first, never the other way around.
         self._reading = _Room(memory.under_way_bytes // 2)
         self._making = _Room(memory.under_way_bytes // 2)
-        self.at_once = cache.pace.at_once(cache.request_seconds)
-        self._slots = asyncio.Semaphore(self.at_once)
+        self._at_once = cache.pace.at_once(cache.request_seconds)
+        self._slots = asyncio.Semaphore(self._at_once)
         # Lists of which a request has shown that what was read of them is no longer so.
         self._doubted: set[str] = set()
         # By key, the hash of a list of another definition that is as old as an index can lag.
         self._aged: dict[str, bytes] = {}
 
-    def steps(self, operations: Iterable[Operation]) -> list[Step]:
-        """Put together what one request can do, at the place of the first: entries to be set, or to be looked at."""
+    def start(self, operations: Iterable[Operation]) -> None:
+        """Start operations: as many at once as requests can be under way, the lowest sequence numbers first."""
+        steps = self._steps(operations)
+        waiting = iter(steps)
+        for _ in range(min(len(steps), self._at_once)):
+            self._tasks.create_task(_work(waiting))
+
+    def _steps(self, operations: Iterable[Operation]) -> list[Step]:
+        """Group entries to set, and entries to compare before they are deleted, into one request each."""
         steps: list[Step] = []
         sets: list[SetEntry] = []
         deletes: list[DeleteEntry] = []
@@ -509,7 +520,7 @@ class _Run:
             self._fail(entries, error)
             return
         self.counts["set"] += answers.count(None)
-        pause = self._pause(attempt)
+        pause = self._pause(attempt, self._cache.request_seconds)
         again: list[SetEntry] = []
         for entry, answer in zip(entries, answers, strict=True):
             if pause is not None and isinstance(answer, TransientError):
@@ -521,30 +532,33 @@ class _Run:
             await asyncio.sleep(pause)
             await _in_halves(partial(self._set, attempt=attempt + 1), again)
 
-    async def _delete_own(self, deletes: Sequence[DeleteEntry]) -> None:
-        """Delete the entries that are the leaving items' own. They are looked at by one request.
+    async def _delete_own(self, deletes: Sequence[DeleteEntry], attempt: int = 1) -> None:
+        """Delete the entries that are the leaving items' own. One request compares them, or two with half of them each.
 
         Momento has no conditional delete. No other write comes between this read and the deletes where all items that
         may have a key are in one partition, because a shard's batches are handled one after another.
         """
         wanted = {each.key: each.leaving.takes for each in deletes if each.leaving is not None}
         try:
-            own = await self._ask(lambda: self._cache.matching(wanted), len(wanted))
-        except RefusedError as error:
-            if len(deletes) > 1:
-                await _in_halves(self._delete_own, deletes)
-            else:
-                self._fail(deletes, error)
-            return
+            own = await self._try(lambda: self._cache.matching(wanted), len(wanted))
         except (CacheError, OutOfTimeError) as error:
-            self._fail(deletes, error)
+            pause = None
+            if isinstance(error, TransientError):
+                pause = self._pause(attempt, self._cache.request_seconds)
+            elif isinstance(error, RefusedError) and len(deletes) > 1:
+                pause = 0.0
+            if pause is None:
+                self._fail(deletes, error)
+                return
+            self.counts["retry"] += 1
+            await asyncio.sleep(pause)
+            await _in_halves(partial(self._delete_own, attempt=attempt + 1), deletes)
             return
-        async with asyncio.TaskGroup() as group:
-            for each in deletes:
-                if each.key in own:
-                    group.create_task(self._attempt(structs.replace(each, leaving=None)))
-                else:
-                    self.counts["left_alone"] += 1
+        for each in deletes:
+            if each.key in own:
+                self._tasks.create_task(self._attempt(structs.replace(each, leaving=None)))
+            else:
+                self.counts["left_alone"] += 1
 
     async def _attempt(self, operation: Operation) -> None:
         try:
@@ -577,30 +591,29 @@ class _Run:
 
     async def _update(self, update: UpdateList) -> bool:
         """Bring a list up to date. Return False where it has to be looked at again."""
-        stored = self._memory.recall(update.key)
-        if stored is not None:
-            return await self._make(update, stored)
+        if size := self._memory.size(update.key):
+            async with self._making.taken(LIST_COPIES * size) as share:
+                # It may have been forgotten meanwhile.
+                if stored := self._memory.recall(update.key):
+                    return await self._write(update, stored, share)
         async with self._reading.taken(self._memory.expected(update.key) or self._cache.max_item_bytes) as share:
             consistent = update.key in self._doubted
             entry = await self._ask(lambda: self._cache.get_with_hash(update.key, consistent=consistent))
             self.counts["list_read"] += 1
-            stored = None if entry is None or entry.value == lists.NULL else self._read(update, entry)
-            self._memory.see(update.key, None if stored is None else stored.size)
-            share.keep(0 if stored is None else stored.size)
-            waits = stored is not None and self._waits_for_index(update, stored)
-            if not waits and (stored is not None or (entry is None and update.condition is not None)):
-                return await self._make(update, stored)
-        # Outside of the room, because others need it meanwhile.
-        if waits:
-            self._require(INDEX_LAG_SECONDS + self._cache.request_seconds)
-            await asyncio.sleep(INDEX_LAG_SECONDS)
-            return False
-        return await self._leave_away(update, entry)
-
-    async def _make(self, update: UpdateList, stored: Stored | None) -> bool:
-        """Write a list as it has to become, once there is memory. Return False where it has to be looked at again."""
-        async with self._making.taken(LIST_COPIES * (0 if stored is None else stored.size)) as share:
-            return await self._write(update, stored, share)
+            present = None if entry is None or entry.value == lists.NULL else entry
+            size = 0 if present is None else len(present.value)
+            self._memory.see(update.key, size or None)
+            share.keep(size)
+            if present is None and (entry is not None or update.condition is None):
+                return await self._leave_away(update, entry)
+            async with self._making.taken(LIST_COPIES * size) as making:
+                stored = None if present is None else self._read(update, present)
+                if stored is None or not self._waits_for_index(update, stored):
+                    return await self._write(update, stored, making)
+        # Outside of the rooms, because others need them meanwhile.
+        self._require(INDEX_LAG_SECONDS + self._cache.request_seconds)
+        await asyncio.sleep(INDEX_LAG_SECONDS)
+        return False
 
     def _waits_for_index(self, update: UpdateList, stored: Stored) -> bool:
         """Return whether a list of another definition may have seen what the index still lacks.
@@ -752,37 +765,50 @@ class _Run:
         is_first = True
         after: Mapping[str, AttributeValue] | None = None
         while source is not None and condition is not None:
-            self._require(self._table.request_seconds)
-            page = await self._table.query(source, condition, after)
+            query = partial(self._page, source, condition, after)
+            page = await self._repeat(query, self._table.request_seconds)
             for image in page.images:
                 yield image
             after = page.after
             if after is None:
                 return
-            # Of the answer, only its rows are left meanwhile.
+            # Free the page before waiting for memory: only its rows are kept.
             del page
             if is_first:
                 await share.exchange(LIST_COPIES * self._cache.max_item_bytes)
                 is_first = False
 
-    async def _ask(self, request: Callable[[], Awaitable[T]], operations: int = 1) -> T:
-        """Make a request, and again while Momento may answer the next time."""
+    async def _page(
+        self,
+        source: RebuildFrom,
+        condition: Mapping[str, AttributeValue],
+        after: Mapping[str, AttributeValue] | None,
+    ) -> Page:
+        self._require(self._table.request_seconds)
+        return await self._table.query(source, condition, after)
+
+    async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Make a request to Momento, and again while it may answer the next time."""
+        return await self._repeat(lambda: self._try(request, 1), self._cache.request_seconds)
+
+    async def _repeat(self, request: Callable[[], Awaitable[T]], seconds: float) -> T:
+        """Make a request that takes so many seconds at most, and again while it may be answered the next time."""
         attempt = 1
         while True:
             try:
-                return await self._try(request, operations)
+                return await request()
             except TransientError:
-                pause = self._pause(attempt)
+                pause = self._pause(attempt, seconds)
                 if pause is None:
                     raise
             self.counts["retry"] += 1
             await asyncio.sleep(pause)
             attempt += 1
 
-    def _pause(self, attempt: int) -> float | None:
-        """How long to wait after an attempt that failed, None where there is to be no other."""
+    def _pause(self, attempt: int, seconds: float) -> float | None:
+        """Return the pause before another attempt of so many seconds, None where there is no time for one."""
         pause = self._chance() * min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
-        return pause if attempt < ATTEMPTS and self._allows(pause + self._cache.request_seconds) else None
+        return pause if attempt < ATTEMPTS and self._allows(pause + seconds) else None
 
     async def _try(self, request: Callable[[], Awaitable[T]], operations: int) -> T:
         """Make a request once its turn has come, and again with another API key where the present one is refused."""

@@ -160,7 +160,6 @@ class MomentoCache:
 
         Each value is looked at as it comes, so they are never in memory all together.
         """
-        unread = TransientError("Momento did not read the entries")
         request = wire._GetBatchRequest(items=[wire._GetRequest(cache_key=key.encode()) for key in wanted])
 
         async def look(call: Any) -> frozenset[str]:
@@ -168,12 +167,12 @@ class MomentoCache:
             found: set[str] = set()
             async for answer in call:
                 if not left or answer.result not in (wire.Hit, wire.Miss):
-                    raise unread
+                    raise TransientError("Momento did not read the entries")
                 key, wants = left.popleft()
                 if answer.result == wire.Hit and wants(answer.cache_body):
                     found.add(key)
             if left:
-                raise unread
+                raise TransientError("Momento did not read the entries")
             return frozenset(found)
 
         matching: frozenset[str] = await self._request("GetBatch", request, consistent=True, read=look)

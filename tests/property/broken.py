@@ -528,6 +528,10 @@ class Inconsistent(Stateful):
     async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
         return await self._wrapped.get_with_hash(key)
 
+    async def matching(self, wanted: Mapping[str, Callable[[bytes], bool]]) -> Any:
+        found = {key: await self.get_with_hash(key) for key in wanted}
+        return {key for key, wants in wanted.items() if found[key] is not None and wants(found[key].value)}
+
 
 class TrustingAStaleMiss(Seams):
     """Nothing lost (2): takes a read that is some moments old for what is there."""

@@ -8,12 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from moto import mock_aws
 
 from handler.attributes import Template
 from handler.aws import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, DynamoTable, SecretKey
-from handler.cache import CONCURRENCY, CacheError
+from handler.cache import CONCURRENCY, CacheError, Page, TransientError
 from handler.momento_cache import MomentoCache, credentials_of
 from handler.settings import Momento, RebuildFrom, Table
 
@@ -311,3 +312,58 @@ def test_a_query_that_is_refused_names_the_input_and_not_the_item(table: DynamoT
     with pytest.raises(CacheError, match="rebuild_from: the query failed: ") as caught:
         numbers(table, source("none"), {"by": {"S": "private"}})
     assert "private" not in str(caught.value)
+
+
+@contextlib.contextmanager
+def answering(monkeypatch: pytest.MonkeyPatch, status: int, body: bytes) -> Iterator[DynamoTable]:
+    """A table behind a server that gives every query this answer."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.server_port}")
+        try:
+            yield DynamoTable(Table(name="orders"))
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "ProvisionedThroughputExceededException", TransientError),
+        (400, "RequestLimitExceeded", TransientError),
+        (400, "ThrottlingException", TransientError),
+        (500, "InternalServerError", TransientError),
+        (503, "ServiceUnavailable", TransientError),
+        (400, "AccessDeniedException", CacheError),
+        (400, "ResourceNotFoundException", CacheError),
+    ],
+)
+def test_a_query_that_may_succeed_the_next_time_is_told_from_one_that_cannot(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, kind: type[CacheError]
+) -> None:
+    body = msgspec.json.encode({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "private"})
+    with answering(monkeypatch, status, body) as table, pytest.raises(CacheError) as caught:
+        numbers(table, source(), {"pk": {"B": "AA=="}})
+    assert type(caught.value) is kind
+    assert str(caught.value) == f"rebuild_from: the query failed: {code}"
+
+
+@pytest.mark.parametrize("last", [b"", b',"LastEvaluatedKey":{}', b',"LastEvaluatedKey":null'])
+def test_an_empty_key_ends_the_pages_as_none_does(monkeypatch: pytest.MonkeyPatch, last: bytes) -> None:
+    with answering(monkeypatch, 200, b'{"Items":[]%b}' % last) as table:
+        page = asyncio.run(table.query(source(), {"pk": {"B": "AA=="}}, None))
+    assert page == Page([], None)
