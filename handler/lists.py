@@ -91,8 +91,8 @@ def _holds(value: AttributeValue | None, kind: str, content: str) -> bool:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Return whether two values are the same: `true` is not 1, and a map's attributes have no order."""
-    return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
+    """Return whether two values are the same: 1.5 is neither `true` nor "1.5", and a map's attributes have no order."""
+    return _SORTED.encode(one) == _SORTED.encode(other)
 
 
 Edit = bytes | Leaving | None
@@ -108,6 +108,7 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, Recursi
 
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
 _ROWS = msgspec.json.Decoder(list[Raw])
+_SORTED = msgspec.json.Encoder(order="sorted", decimal_format="number")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -289,4 +290,4 @@ def _rank(value: Any) -> tuple[int, Decimal | str | bytes]:
         case int() | Decimal() as number:
             return 2, Decimal(number)
         case _:
-            return 5, msgspec.json.encode(value).decode()
+            return 5, _SORTED.encode(value).decode()

@@ -170,11 +170,15 @@ def survivors(path: Path, chosen: Sequence[Mutant]) -> Iterator[tuple[Mutant, bo
 
 
 def _functions(source: str) -> list[range]:
-    """Return the lines of each function."""
+    """Return the lines of each function whose lines each test runs that calls it.
+
+    A function that remembers its answers is left out: its lines are run by the first test alone.
+    """
     return [
         range(node.lineno, (node.end_lineno or node.lineno) + 1)
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not any("cache" in ast.unparse(decorator) for decorator in node.decorator_list)
     ]
 
 

@@ -75,16 +75,23 @@ MIXED = {
 }
 
 
-@pytest.mark.parametrize(("descending", "expected"), [(False, "abcdefghijklmnz"), (True, "nmlkjihgfedcbaz")])
+@pytest.mark.parametrize(("descending", "expected"), [(False, "abcdefghijklmnyz"), (True, "nmlkjihgfedcbayz")])
 def test_every_type_has_its_place_and_a_missing_value_comes_last(descending: bool, expected: str) -> None:
     rows = {member: f'{{"id":"{member}","by":{value}}}' for member, value in reversed(MIXED.items())}
-    assert ids(edited('[{"id":"z"}]', dict(rows), descending=descending)) == expected
+    assert ids(edited('[{"id":"z"},{"id":"y"}]', dict(rows), descending=descending)) == expected
 
 
 @pytest.mark.parametrize("descending", [False, True])
 def test_ties_go_by_member_either_way(descending: bool) -> None:
     rows: dict[str, str | None] = {member: f'{{"id":"{member}","by":1.0}}' for member in "bca"}
     assert ids(edited('[{"id":"d","by":1}]', rows, descending=descending)) == "abcd"
+
+
+@pytest.mark.parametrize(("descending", "expected"), [(False, "bacd"), (True, "cdab")])
+def test_lists_and_maps_go_by_their_json_in_which_attributes_have_one_order(descending: bool, expected: str) -> None:
+    by = {"a": "[1.5]", "b": '["1.5"]', "c": '{"x":1,"y":2}', "d": '{"y":2,"x":1}'}
+    rows: dict[str, str | None] = {member: f'{{"id":"{member}","by":{value}}}' for member, value in by.items()}
+    assert ids(edited("[]", rows, descending=descending)) == expected
 
 
 def test_rows_go_by_member_where_no_order_is_named() -> None:
@@ -219,7 +226,8 @@ def test_a_definition_is_told_by_white_space_that_no_reader_sees() -> None:
 )
 def test_a_list_of_another_definition_is_recognized(changes: dict[str, Any], redefined: bool) -> None:
     empty = {"rebuild_from": None}
-    assert lists.is_redefined(lists.write({}, view(**empty)), view(**empty | changes)) is redefined
+    for rows in ({}, {"a": b'{"id":"a","by":["]"]}'}):
+        assert lists.is_redefined(lists.write(rows, view(**empty)), view(**empty | changes)) is redefined
 
 
 @pytest.mark.parametrize("stored", ["[]", "[] ", "[]\n", " [ ] \n", "null", "", "[" + " " * 16, '[{"id":"a]    "}]'])
@@ -260,6 +268,41 @@ def leaving(*own: str, keys: str = "", fields: str = "n v", by_key: bool = False
 )
 def test_a_leaving_takes_what_its_item_showed_and_what_no_item_of_the_view_shows(present: str, goes: bool) -> None:
     assert leaving('{"n":9}', '{"n":1,"v":{"x":1,"y":2}}').takes(present.encode("latin1")) is goes
+
+
+@pytest.mark.parametrize(
+    ("present", "goes"),
+    [("1.5", True), ('"1.5"', False), ("1.5000000000000000000000000000000000001", False)],
+)
+def test_a_leaving_takes_the_number_that_its_item_showed_to_the_last_digit_and_no_text(
+    present: str, goes: bool
+) -> None:
+    assert leaving('{"n":1.5}').takes(f'{{"n":{present}}}'.encode()) is goes
+    assert leaving('{"n":1.5}', by_key=True).takes(f'{{"n":{present}}}'.encode()) is goes
+    assert leaving(f'{{"n":{present}}}').takes(b'{"n":1.5}') is goes
+
+
+def test_of_two_items_that_leave_one_place_each_takes_its_own() -> None:
+    def both(**others: Any) -> lists.Leaving:
+        one, other = leaving('{"id":"a","n":1}', **others), leaving('{"id":"b","n":2}', **others)
+        return one.joined(msgspec.structs.replace(other, items=frozenset([(("pk", "S", "b"),)])))
+
+    by_state, by_key = both(keys="id", fields="id n"), both(keys="id", fields="", by_key=True)
+    for row, goes, may_go in (
+        (b'{"id":"a","n":1}', True, False),
+        (b'{"id":"b","n":2}', True, False),
+        (b'{"id":"b","n":null}', True, False),
+        (b'{"id":"a","n":2}', False, True),
+        (b'{"id":"c","n":1}', False, False),
+    ):
+        assert by_state.takes(row) is goes
+        assert by_state.may_take(row) is may_go
+    for row, goes in ((b'{"id":"a","n":1}', True), (b'{"id":"b","n":2}', True), (b'{"id":"c","n":1}', False)):
+        assert by_key.takes(row) is goes
+    item = {"pk": {"S": "a"}, "sk": {"N": "1"}, "t": {"B": "AA=="}}
+    assert by_state.takes_item(item)
+    assert by_state.takes_item({"pk": {"S": "b"}})
+    assert not by_state.takes_item(item | {"pk": {"S": "c"}})
 
 
 @pytest.mark.parametrize(
