@@ -251,8 +251,7 @@ class MomentoCache:
             await self._replace_if_dead(connection, started, error.code())
             raise self._error_of(error) from error
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if connection is self._connection or (task and task.cancelling()):
+            if connection is self._connection or _is_cancelled():
                 raise
             # Another request has found the connection dead, and closed it.
             raise self._error(MomentoErrorCode.CONNECTION_ERROR, "connection replaced") from None
@@ -354,6 +353,16 @@ def _unreachable() -> str:
     )
 
 
+def _is_cancelled() -> bool:
+    """Return whether the task that asks is itself to end.
+
+    No frame that raises may hold the task in a variable: the task holds what is raised, and that holds the frame. Such
+    a cycle keeps the call, and the call its connection, until garbage is collected.
+    """
+    task = asyncio.current_task()
+    return bool(task and task.cancelling())
+
+
 async def _every(call: Any) -> list[Any]:
     return [response async for response in call]
 
@@ -366,12 +375,9 @@ class _Connection:
     """
 
     def __init__(self, credentials: CredentialProvider, max_item_bytes: int) -> None:
+        # Only what is received has a bound in gRPC, of 4 MB.
         largest = max(MESSAGE_BYTES, max_item_bytes + MESSAGE_OVERHEAD_BYTES)
-        options = [
-            *_OPTIONS,
-            ("grpc.max_send_message_length", largest),
-            ("grpc.max_receive_message_length", largest),
-        ]
+        options = [*_OPTIONS, ("grpc.max_receive_message_length", largest)]
         self.credentials = credentials
         self.channel = (
             grpc.aio.secure_channel(_target(credentials), grpc.ssl_channel_credentials(), options)

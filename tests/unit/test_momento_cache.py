@@ -2,19 +2,30 @@
 
 import asyncio
 import base64
+import contextlib
+import datetime as dt
+import gc
 import json
+import os
+import select
 import socket
+import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import grpc
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from handler.cache import CacheError, KeyRefusedError, RefusedError, TransientError
-from handler.momento_cache import CONNECT_SECONDS, DROPPED_SECONDS, MomentoCache, credentials_of
+from handler.momento_cache import CONNECT_SECONDS, DROPPED_SECONDS, UNACKNOWLEDGED_SECONDS, MomentoCache, credentials_of
 from handler.settings import Momento
 from handler.views import SetEntry
 from local.momento import Fault, MomentoServer
@@ -52,6 +63,29 @@ def server() -> Iterator[MomentoServer]:
         yield server
 
 
+@pytest.fixture(scope="module", autouse=True)
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A certificate with its key, which gRPC trusts. It reads once in a process what it is to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
+    now = dt.datetime.now(dt.UTC)
+    day = dt.timedelta(days=1)
+    hosts = x509.SubjectAlternativeName([x509.DNSName(f"cache.{name}.example.com") for name in ("one", "two")])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+        .add_extension(hosts, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    encoding, clear = serialization.Encoding.PEM, serialization.NoEncryption()
+    path.write_bytes(
+        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, clear) + signed.public_bytes(encoding)
+    )
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(path))
+        yield path
+
+
 def momento(endpoint: str | None, cache_name: str = "pizza") -> Momento:
     return Momento(cache_name=cache_name, secret_arn="arn", endpoint=endpoint)
 
@@ -70,27 +104,37 @@ def use(server: MomentoServer, use: Use, key: StoredKey | None = None, cache_nam
 
 def test_what_is_set_is_read_with_its_hash_and_deleted(server: MomentoServer) -> None:
     async def walk(cache: MomentoCache) -> list[Any]:
-        await cache.set_many([an_entry("kä", b"\x00value")])
+        await cache.set_many([an_entry("kä", b"\x00value", 86_400)])
         entry = await cache.get_with_hash("kä")
         remaining = await cache.remaining_ttl("kä")
         await cache.delete("kä")
-        return [entry.value if entry else None, 590 < remaining <= 600, await cache.get_with_hash("kä")]
+        return [entry.value if entry else None, 86_390 < remaining <= 86_400, await cache.get_with_hash("kä")]
 
     assert use(server, walk) == [b"\x00value", True, None]
 
 
 def test_a_value_is_written_only_over_the_hash_that_was_read(server: MomentoServer) -> None:
-    async def walk(cache: MomentoCache) -> list[bool]:
-        stored = [await cache.set_if_absent("k", b"1", 600), await cache.set_if_absent("k", b"2", 600)]
-        entry = await cache.get_with_hash("k")
-        assert entry is not None
-        stored.append(await cache.set_if_hash("k", b"3", 600, entry.hash) is not None)
-        stored.append(await cache.set_if_hash("k", b"4", 600, entry.hash) is not None)
-        await cache.delete("k")
-        stored.append(await cache.set_if_hash("k", b"5", 600, entry.hash) is not None)
-        return stored
+    def present() -> bytes | None:
+        return server.engine.get("pizza", b"k")
 
-    assert use(server, walk) == [True, False, True, False, False]
+    async def walk(cache: MomentoCache) -> None:
+        assert await cache.set_if_absent("k", b"1", 600)
+        assert not await cache.set_if_absent("k", b"2", 600)
+        assert present() == b"1"
+        first = await cache.get_with_hash("k")
+        assert first is not None
+        written = await cache.set_if_hash("k", b"3", 600, first.hash)
+        assert written is not None
+        assert present() == b"3"
+        assert await cache.set_if_hash("k", b"4", 600, first.hash) is None
+        assert present() == b"3"
+        assert await cache.set_if_hash("k", b"5", 600, written) is not None
+        assert present() == b"5"
+        await cache.delete("k")
+        assert await cache.set_if_hash("k", b"6", 600, written) is None
+        assert present() is None
+
+    use(server, walk)
 
 
 def test_a_conditional_write_lives_as_long_as_it_is_told_to(server: MomentoServer) -> None:
@@ -172,6 +216,28 @@ def test_a_connection_without_an_answer_is_replaced_and_requests_wait_until_it_i
     held, (error,) = held_after(server, get)
     assert DROPPED_SECONDS - 0.5 < held <= DROPPED_SECONDS
     assert "TIMEOUT_ERROR" in str(error)
+
+
+def connections_to(port: int) -> list[socket.socket]:
+    """Return the sockets that this process has connected to a port on this machine."""
+    found = []
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError), socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as each:
+            # gRPC's are of IPv6, to an IPv4 address mapped into it.
+            if each.getpeername()[1:2] == (port,):
+                found.append(each.dup())
+    return found
+
+
+def test_the_kernel_drops_a_connection_soon_after_nobody_acknowledges_its_bytes(server: MomentoServer) -> None:
+    async def walk(_: MomentoCache) -> list[int]:
+        timeouts = []
+        for connection in connections_to(server.port):
+            with connection:
+                timeouts.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+        return timeouts
+
+    assert use(server, walk) == [UNACKNOWLEDGED_SECONDS * 1000]
 
 
 def test_a_replaced_connection_is_closed_and_another_one_is_opened(server: MomentoServer) -> None:
@@ -320,9 +386,21 @@ def test_an_error_is_raised_and_says_what_to_fix(server: MomentoServer, code: st
         use(server, lambda cache: cache.get_with_hash("k"))
 
 
-def test_an_error_for_which_momento_gives_no_reason_is_named_alone(server: MomentoServer) -> None:
-    server.faults.add(Fault(rpc="Delete", code="INTERNAL"))
-    with pytest.raises(CacheError, match=r"^Momento failed .INTERNAL_SERVER_ERROR.$"):
+@pytest.mark.parametrize("metadata", [(), (("request-id", "5"),)])
+def test_an_error_for_which_momento_gives_no_reason_is_named_alone(metadata: tuple[tuple[str, str], ...]) -> None:
+    class Failing(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+        async def intercept_service(self, continuation: Any, details: Any) -> Any:
+            await continuation(details)
+
+            async def answer(_: Any, context: Any) -> Any:
+                await context.abort(grpc.StatusCode.INTERNAL, "", trailing_metadata=metadata)
+
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    with (
+        MomentoServer(caches=["pizza"], interceptors=[Failing()]) as server,
+        pytest.raises(CacheError, match=r"^Momento failed .INTERNAL_SERVER_ERROR.$"),
+    ):
         use(server, lambda cache: cache.delete("k"))
 
 
@@ -385,7 +463,8 @@ def test_an_account_that_allows_larger_entries_gets_and_reads_them() -> None:
     with MomentoServer(caches=["pizza"], limits=Limits(item_bytes=20_000_000)) as server:
 
         async def connected() -> bool:
-            with_input = msgspec.structs.replace(momento(server.endpoint), max_item_bytes=20_000_000)
+            largest = len(b"k") + len(large)
+            with_input = msgspec.structs.replace(momento(server.endpoint), max_item_bytes=largest)
             cache = MomentoCache(with_input, StoredKey("good"))
             await cache.connect()
             try:
@@ -432,6 +511,12 @@ def test_a_renewal_that_fails_leaves_the_next_one_a_chance(server: MomentoServer
         await cache.set_many([an_entry("k", b"v")])
 
     use(server, walk, Failing("bad", "down", "good"))
+
+
+def test_requests_keep_to_the_pace_that_the_input_names() -> None:
+    settings = msgspec.structs.replace(momento(None), max_operations_per_second=5)
+    assert MomentoCache(settings, StoredKey("good")).pace.most == 5
+    assert MomentoCache(momento(None), StoredKey("good")).pace.most is None
 
 
 def test_requests_go_on_while_a_key_is_fetched(server: MomentoServer) -> None:
@@ -629,7 +714,7 @@ def test_requests_under_way_outlive_a_renewal(server: MomentoServer) -> None:
 def test_an_endpoint_where_nothing_listens_is_named() -> None:
     with MomentoServer() as server:
         pass
-    with pytest.raises(CacheError, match="Momento does not answer: .*momento.endpoint"):
+    with pytest.raises(CacheError, match=r"^Momento does not answer: .*momento\.endpoint .CONNECTION_ERROR.$"):
         use(server, lambda cache: cache.set_many([an_entry("k", b"v")]))
 
 
@@ -710,6 +795,127 @@ def test_momento_itself_is_reached_over_tls(monkeypatch: pytest.MonkeyPatch) -> 
     assert seen[0] == b"CONNECT cache.example.com:443 HTTP/1.1"
     # A TLS handshake record.
     assert seen[1][:2] == b"\x16\x03"
+
+
+class Tunnels(socketserver.ThreadingTCPServer):
+    """A proxy that ends TLS itself, and passes what it finds within on to one server.
+
+    As a context manager, it serves from threads of its own.
+
+    Attributes:
+        hosts: where each tunnel was to lead.
+        ended: of each, whether it has ended.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, port: int, certificate: Path) -> None:
+        self.hosts: list[str] = []
+        self.ended: list[threading.Event] = []
+        self.port = port
+        self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.tls.load_cert_chain(certificate)
+        self.tls.set_alpn_protocols(["h2"])
+        super().__init__(("127.0.0.1", 0), Tunnel)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class Tunnel(socketserver.BaseRequestHandler):
+    """One connection to the proxy."""
+
+    server: Tunnels
+
+    def setup(self) -> None:
+        self.server.ended.append(threading.Event())
+        self.finished = self.server.ended[-1].set
+
+    def finish(self) -> None:
+        self.finished()
+
+    def handle(self) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.request.recv(1)
+        self.server.hosts.append(head.split()[1].decode())
+        self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with (
+            contextlib.suppress(OSError),
+            self.server.tls.wrap_socket(self.request, server_side=True) as client,
+            socket.create_connection(("127.0.0.1", self.server.port)) as server,
+        ):
+            while True:
+                ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+                for source, target in ((client, server), (server, client)):
+                    if source in ready:
+                        data = source.recv(65_536)
+                        if not data:
+                            return
+                        target.sendall(data)
+
+
+def test_a_renewed_key_of_another_account_leads_to_its_own_endpoint(
+    server: MomentoServer, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [b64(json.dumps({"api_key": name, "endpoint": f"{name}.example.com"})) for name in ("one", "two")]
+
+    async def walk(cache: MomentoCache) -> None:
+        server.required_keys = frozenset(["one"])
+        await cache.connect()
+        await cache.delete("k")
+        server.faults.add(Fault(rpc="GetWithHash", silent=True))
+        under_way = asyncio.create_task(cache.get_with_hash("k"))
+        while not server.counters["GetWithHash"].requests:
+            await asyncio.sleep(0.01)
+        server.required_keys = frozenset(["two"])
+        assert await cache.renew()
+        await cache.delete("k")
+        with pytest.raises(TransientError, match="connection replaced"):
+            await under_way
+        await cache.close()
+
+    with Tunnels(server.port, certificate) as tunnels:
+        monkeypatch.setenv("grpc_proxy", f"http://127.0.0.1:{tunnels.server_address[1]}")
+        asyncio.run(walk(MomentoCache(momento(None), StoredKey(*keys))))
+    assert tunnels.hosts == ["cache.one.example.com:443", "cache.two.example.com:443"]
+
+
+def test_a_replaced_connection_is_closed_with_its_last_request_and_not_when_garbage_is_collected(
+    server: MomentoServer, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.required_keys = frozenset()
+    server.faults.add(Fault(rpc="GetWithHash", silent=True, times=2))
+
+    async def walk(cache: MomentoCache) -> None:
+        await cache.connect()
+        cache.request_seconds = REQUEST_SECONDS
+        first = asyncio.ensure_future(get(cache))
+        await asyncio.sleep(0.1)
+        errors = map(str, await asyncio.gather(first, get(cache), return_exceptions=True))
+        assert [error.rpartition(" (")[2] for error in errors] == [
+            "TIMEOUT_ERROR)",
+            "CONNECTION_ERROR: connection replaced)",
+        ]
+        del first, errors
+        await cache.delete("k")
+        assert await asyncio.to_thread(tunnels.ended[0].wait, 10)
+        assert not tunnels.ended[1].is_set()
+        await cache.close()
+
+    key = b64(json.dumps({"api_key": "key", "endpoint": "one.example.com"}))
+    gc.disable()
+    try:
+        with Tunnels(server.port, certificate) as tunnels:
+            monkeypatch.setenv("grpc_proxy", f"http://127.0.0.1:{tunnels.server_address[1]}")
+            asyncio.run(walk(MomentoCache(momento(None), StoredKey(key))))
+    finally:
+        gc.enable()
 
 
 def test_a_batch_is_written_by_one_request_with_the_key(server: MomentoServer) -> None:
