@@ -8,7 +8,7 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from handler.cache import Applied, Failure
-from handler.outcome import LOGGED_CHARACTERS, LOGGED_FAILURES, LOGGED_REJECTIONS, Outcome, report
+from handler.outcome import LOGGED_BYTES, LOGGED_CHARACTERS, LOGGED_FAILURES, LOGGED_REJECTIONS, Outcome, report
 from handler.records import Batch, Rejection, decode, item_hash
 from handler.views import DeleteEntry
 from tests.stream import Stream
@@ -168,6 +168,20 @@ def test_a_log_line_is_never_longer_than_cloudwatch_keeps_and_says_what_it_leave
     assert {len(each[name]) for each in failures for name in ("view", "reason")} <= {
         min(len(text), LOGGED_CHARACTERS) for text in (view, reason)
     }
+
+
+@pytest.mark.parametrize(("more", "omitted"), [(0, 1), (1, 2)])
+def test_failures_that_fill_the_line_to_its_last_byte_are_named(more: int, omitted: int) -> None:
+    batch = of(LOGGED_BYTES // 500 + 1)
+    first, *others = sorted(batch.identifiers)
+
+    def of_500_bytes(number: int, more: int = 0) -> Rejection:
+        named = told(batch, [Rejection(number, "")]).log["failures"]
+        return Rejection(number, "r" * (500 - len(", ") - len(json.dumps(named[0])) + more))
+
+    log = told(batch, [of_500_bytes(first, more), *map(of_500_bytes, others)]).log
+    assert log["failures_omitted"] == omitted
+    assert len(log["failures"]) == len(others) + 1 - omitted
 
 
 def test_a_number_of_any_length_is_cut_in_the_log_and_whole_in_the_response() -> None:
