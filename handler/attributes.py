@@ -264,7 +264,7 @@ def _check_unicode(text: str) -> None:
 
 
 def _plain(value: AttributeValue) -> Any:
-    """A value as msgspec encodes it. What is neither text, map nor list, or is wrong, is left to unpack()."""
+    """A value as msgspec encodes it. What is neither text, number, map nor list, or is wrong, is left to unpack()."""
     if type(value) is dict and len(value) == 1:
         if "S" in value and type(content := value["S"]) is str:
             return content
@@ -408,8 +408,6 @@ _PARTLY: Mapping[str, Callable[[Any], bool]] = {
 """The types that hold not all of that, and what they do."""
 
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
-    "S": lambda content: content,
-    "N": lambda content: Raw(number(content).encode()),
     "B": binary,
     "BOOL": lambda content: content,
     "NULL": lambda _: None,
@@ -417,6 +415,7 @@ _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "NS": lambda content: [Raw(each.encode()) for each in sorted(map(number, content), key=_by_value)],
     "BS": lambda content: sorted(map(binary, content)),
 }
+"""What _plain() makes of the types that it does not encode itself."""
 
 
 def _by_value(digits: str) -> tuple[Decimal, str]:

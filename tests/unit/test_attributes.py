@@ -118,6 +118,22 @@ def test_a_template_is_filled_from_an_item(template: str, filled: str) -> None:
     assert Template(template).of(IMAGE) == filled
 
 
+@pytest.mark.parametrize(
+    ("template", "texts", "filled"),
+    [
+        ("{a}", ["1"], "1"),
+        ("of-{a}#{b}-z", ["1", "2"], "of-1#2-z"),
+        ("of-{a}#{b}-z", ["1", None], None),
+        ("of-{a}#{b}-z", [None, "2"], None),
+        ("fixed", [], "fixed"),
+    ],
+)
+def test_a_template_is_filled_from_texts_that_are_known(
+    template: str, texts: list[str | None], filled: str | None
+) -> None:
+    assert Template(template).fill(texts) == filled
+
+
 @pytest.mark.parametrize("name", ["absent", "nothing", "empty", "empty_raw", "tags", "address"])
 def test_a_template_over_what_no_key_can_hold_gives_nothing(name: str) -> None:
     assert Template(f"x-{{{name}}}").of(IMAGE) is None
@@ -320,8 +336,9 @@ def test_an_image_of_a_depth_that_dynamodb_allows_is_let_pass_and_encoded(depth:
 
 @pytest.mark.parametrize("depth", [MAXIMUM_DEPTH + 1, 1_000, 50_000])
 def test_an_image_that_is_deeper_is_refused_however_deep(depth: int) -> None:
-    with pytest.raises(AttributeValueError, match="deeper than DynamoDB's 32 levels"):
-        check({"flat": {"S": ""}, "deep": nested(depth)})
+    for flat in ({"S": ""}, {"L": [{"S": ""}]}, {"M": {"a": {"S": ""}}}):
+        with pytest.raises(AttributeValueError, match="deeper than DynamoDB's 32 levels"):
+            check({"before": flat, "deep": nested(depth), "after": flat})
 
 
 def test_a_name_that_is_not_unicode_text_is_refused() -> None:
