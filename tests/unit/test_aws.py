@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from handler.attributes import Template
 from handler.aws import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, DynamoTable, SecretKey
-from handler.cache import CONCURRENCY, CacheError, Page, TransientError
+from handler.cache import CONCURRENCY, CacheError, NotAKeyError, Page, TransientError
 from handler.momento_cache import MomentoCache, credentials_of
 from handler.settings import Momento, RebuildFrom, Table
 
@@ -306,6 +306,64 @@ def test_the_secret_and_momento_leave_the_init_phase_time_to_say_what_is_wrong()
     cache = MomentoCache(momento("arn"), SecretKey(momento("arn")))
     # Lambda ends the init phase after 10 s. Importing the libraries takes one or two of them.
     assert cache.renew_seconds <= 8
+
+
+@contextlib.contextmanager
+def refusing(code: str, message: str) -> Iterator[str]:
+    """Give the address of a server that refuses each request as DynamoDB does."""
+    body = json.dumps({"__type": f"com.amazon.coral.validate#{code}", "message": message}).encode()
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "told"),
+    [
+        # DynamoDB's own words, which DynamoDB Local repeats: tests/local/test_dynamodb.py.
+        (
+            "One or more parameter values were invalid: Condition parameter type does not match schema type",
+            NotAKeyError,
+            "rebuild_from: a value is not of its key's type",
+        ),
+        (
+            "One or more parameter values are not valid: private",
+            CacheError,
+            "rebuild_from: the query failed: ValidationException",
+        ),
+    ],
+)
+def test_a_query_by_a_value_of_another_type_than_its_keys_is_told_from_other_refusals(
+    monkeypatch: pytest.MonkeyPatch, message: str, kind: type[CacheError], told: str
+) -> None:
+    with refusing("ValidationException", message) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+        with pytest.raises(CacheError) as caught:
+            numbers(DynamoTable(Table(name="orders")), source(), {"pk": {"S": "private"}})
+    assert (type(caught.value), str(caught.value)) == (kind, told)
+
+
+def test_a_query_by_both_key_attributes_gives_that_item_alone(table: DynamoTable) -> None:
+    for number in range(3):
+        put(pk={"B": b"\x00"}, sk={"N": str(number)})
+    assert numbers(table, source(), {"pk": {"B": "AA=="}, "sk": {"N": "1"}}) == ["1"]
 
 
 def test_a_query_that_is_refused_names_the_input_and_not_the_item(table: DynamoTable) -> None:
