@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 from local.momento import Fault, MomentoServer
 from local.terraform import PROJECT
 from tests.pizza import VIEWS, order
-from tests.stream import Stream, sequence_number
+from tests.stream import Stream, image, sequence_number
 
 INVOKE = """
 import json, sys
@@ -36,6 +36,10 @@ for event, milliseconds in json.load(sys.stdin):
 """
 
 
+ENTRIES = {name: VIEWS[name] for name in ("order", "admin_order")}
+LIST = {"kind": "list", "key": "of-{pk}", "member": "{sk}", "fields": {"sk": "sk", "note": "note"}, "unique": True}
+
+
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
@@ -44,7 +48,8 @@ def environment() -> Iterator[dict[str, str]]:
     try:
         yield {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(PROJECT),
+            # tests.mutants has it started from a changed copy.
+            "PYTHONPATH": os.environ.get("HANDLER_TREE", str(PROJECT)),
             "AWS_ENDPOINT_URL": f"http://{host}:{port}",
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
@@ -84,11 +89,12 @@ def invoke(
     *invocations: tuple[Any, int],
     cache_name: str = "pizza",
     timeout_seconds: int = 60,
+    views: Mapping[str, Any] = ENTRIES,
 ) -> subprocess.CompletedProcess[str]:
     settings = {
         "table": {"name": "orders"},
         "momento": {"cache_name": cache_name, "secret_arn": secret_arn, "endpoint": endpoint},
-        "views": {name: VIEWS[name] for name in ("order", "admin_order")},
+        "views": views,
         "timeout_seconds": timeout_seconds,
     }
     document = base64.b64encode(gzip.compress(msgspec.json.encode(settings))).decode()
@@ -126,12 +132,13 @@ def test_a_batch_leaves_one_log_line_and_its_metrics_and_no_item(
 ) -> None:
     ran = invoke(environment, secret_arn, momento.endpoint, (stream.event(), 30_000))
     (log,) = lines(ran.stderr)
+    assert log["message"] == "batch"
     assert (log["level"], log["records"], log["operations"], log["failed"]) == ("INFO", 2, {"set": 4}, 0)
     assert log["function_request_id"] == "request"
     (metrics,) = [line for line in lines(ran.stdout) if "Records" in line]
     assert metrics["CacheWrites"] == [4.0]
     units = {each["Name"]: each["Unit"] for each in metrics["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
-    assert units["PropagationDelay"] == "Seconds"
+    assert (units["PropagationDelay"], units["CacheWrites"]) == ("Seconds", "Count")
     assert "order-1" not in ran.stderr + ran.stdout
     assert "basil" not in ran.stderr + ran.stdout
 
@@ -140,11 +147,48 @@ def test_failures_are_one_line_too_whatever_their_number(
     environment: dict[str, str], secret_arn: str, momento: MomentoServer, stream: Stream
 ) -> None:
     momento.faults.add(Fault(rpc="SetBatch", code="RESOURCE_EXHAUSTED", times=None))
-    ran = invoke(environment, secret_arn, momento.endpoint, (stream.event(), 30_000))
+    ran = invoke(environment, secret_arn, momento.endpoint, (stream.event(), 4_000))
     assert answers(ran) == [{"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}]
     (log,) = lines(ran.stderr)
     assert (log["level"], log["failed"]) == ("ERROR", 4)
     assert "Momento's limit is reached" in log["failures"][0]["reason"]
+
+
+def test_a_list_that_is_not_cached_is_rebuilt_from_the_table(
+    environment: dict[str, str], secret_arn: str, momento: MomentoServer, stream: Stream
+) -> None:
+    session = boto3.Session("testing", "testing", region_name="us-east-1")
+    database = session.client("dynamodb", endpoint_url=environment["AWS_ENDPOINT_URL"])
+    database.create_table(
+        TableName="orders",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for sk in ("metadata", "payment"):
+        database.put_item(TableName="orders", Item=image({"pk": "order-1", "sk": sk}))
+    rebuilt = {"mine": LIST | {"rebuild_from": {"key_condition": {"pk": "{pk}"}}}}
+    ran = invoke(environment, secret_arn, momento.endpoint, (stream.event(0, 1), 30_000), views=rebuilt)
+    assert answers(ran) == [{"batchItemFailures": []}]
+    assert json.loads(momento.engine.get("pizza", b"of-order-1") or b"") == [{"sk": "metadata"}, {"sk": "payment"}]
+
+
+@pytest.mark.parametrize(("memory", "reads"), [({}, [1, 0]), ({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1"}, [1, 1])])
+def test_lists_are_remembered_from_batch_to_batch_as_far_as_the_functions_memory_allows(
+    environment: dict[str, str],
+    secret_arn: str,
+    momento: MomentoServer,
+    memory: dict[str, str],
+    reads: list[int],
+) -> None:
+    stream = Stream()
+    for note in ("x", "y"):
+        stream.put(order(1, note=note * 150_000))
+    momento.engine.set("pizza", b"of-order-1", b"[]", 60_000)
+    batches = [(stream.event(position, position + 1), 30_000) for position in (0, 1)]
+    ran = invoke(environment | memory, secret_arn, momento.endpoint, *batches, views={"mine": LIST})
+    assert answers(ran) == [{"batchItemFailures": []}] * 2
+    assert [log["operations"].get("list_read", 0) for log in lines(ran.stderr)] == reads
 
 
 def test_the_time_left_is_taken_from_the_invocation(
