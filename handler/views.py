@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +21,9 @@ Encoded = dict[str, Raw]
 
 Place = tuple[str, str]
 """Where a view shows an item: the cache key, and the row's member, which is "" for an item view."""
+
+Write = tuple[int, bytes] | Leaving | None
+"""What one item does to a place: its row, with the sequence number of the record that brought it; else it leaves."""
 
 
 class _Operation(Struct, frozen=True):
@@ -101,13 +103,13 @@ class _Draft(Struct):
     Attributes:
         view: the view's name.
         lowest: the lowest sequence number, which is the first item's, for the items come in that order.
-        writes: member to the last write of it, with its sequence number; an item's entry has the member "".
+        writes: member to the write that counts; an item's entry has the member "".
         condition: what a rebuild would ask for.
     """
 
     view: str
     lowest: int
-    writes: dict[str, tuple[int, Edit]]
+    writes: dict[str, Write]
     condition: Mapping[str, AttributeValue] | None
 
 
@@ -130,7 +132,7 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
         for name, view in settings.views.items():
             seen = _seen(view, images)
             if skips and _unchanged(view, seen.states):
-                stays.update({(name, each.place): each for each in seen.states[-1:] if each.place is not None})
+                stays.update({(name, each.place): each for each in seen.states if each.place is not None})
             else:
                 row = _last_row(view, seen, encoded)
                 try:
@@ -143,9 +145,9 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
                 for sequence_number, reason in seen.rejected.items()
             ]
     for key, draft in drafts.items():
-        for member, (_, edit) in draft.writes.items():
+        for member, write in draft.writes.items():
             stay = stays.get((draft.view, (key, member)))
-            if isinstance(edit, Leaving) and stay is not None and stay.image is not None:
+            if isinstance(write, Leaving) and stay is not None and stay.image is not None:
                 # What the view cannot show was never there.
                 with contextlib.suppress(AttributeValueError):
                     row = row_of(settings.views[draft.view], stay.image, {})
@@ -299,7 +301,7 @@ def _same(values: Iterable[Any]) -> bool:
 
 def _writes(
     view: View, states: Sequence[_State], row: Row | None, encoded: dict[int, Encoded], item: ItemKey
-) -> dict[Place, tuple[int, Edit]]:
+) -> dict[Place, Write]:
     """Return what one item's states mean for one view: the place that it has in the end, and those that it left.
 
     The image before the batch is in the cache already. It is not written again where the one after it
@@ -312,22 +314,17 @@ def _writes(
         encoded: what was encoded of each image, by its identity.
         item: its primary key.
     """
-    left: dict[Place, int] = {}
     shown: dict[Place, list[Image]] = {}
-    place: Place | None = None
     for state in states:
-        if place is not None and place != state.place:
-            left[place] = state.sequence_number
-        place = state.place
-        if place is not None and state.image is not None:
-            shown.setdefault(place, []).append(state.image)
+        if state.place is not None and state.image is not None:
+            shown.setdefault(state.place, []).append(state.image)
+    left = [place for place in shown if place != states[-1].place]
     shares = bool(left) and view.shares_places([name for name, _, _ in item])
-    writes: dict[Place, tuple[int, Edit]] = {
-        each: (sequence_number, _leaving(view, shown[each], encoded, item) if shares else None)
-        for each, sequence_number in left.items()
+    writes: dict[Place, Write] = {
+        place: _leaving(view, shown[place], encoded, item) if shares else None for place in left
     }
-    if place is not None and row is not None and states[-1].is_new:
-        writes[place] = (states[-1].sequence_number, msgspec.json.encode(row))
+    if row is not None and states[-1].place is not None and states[-1].is_new:
+        writes[states[-1].place] = (states[-1].sequence_number, msgspec.json.encode(row))
     return writes
 
 
@@ -352,7 +349,7 @@ def _draft(
     view: View,
     lowest: int,
     states: Iterable[_State],
-    writes: Mapping[Place, tuple[int, Edit]],
+    writes: Mapping[Place, Write],
 ) -> None:
     """Add to the drafts what one item's states mean for one view."""
     images = {state.place[0]: state.image for state in states if state.image is not None and state.place is not None}
@@ -367,15 +364,15 @@ def _draft(
         draft.writes[member] = _later(draft.writes[member], write) if member in draft.writes else write
 
 
-def _later(one: tuple[int, Edit], other: tuple[int, Edit]) -> tuple[int, Edit]:
+def _later(one: Write, other: Write) -> Write:
     """Return which of two items' writes counts: a row before a leaving, and the later of two rows."""
-    rows = [write for write in (other, one) if isinstance(write[1], bytes)]
+    rows = [write for write in (one, other) if isinstance(write, tuple)]
     if rows:
-        return max(rows, key=itemgetter(0))
-    leavings = [edit for _, edit in (one, other) if isinstance(edit, Leaving)]
-    if len(leavings) < 2:
-        return max(one[0], other[0]), None
-    return max(one[0], other[0]), leavings[0].joined(leavings[1])
+        return max(rows)
+    match one, other:
+        case Leaving() as first, Leaving() as second:
+            return first.joined(second)
+    return None
 
 
 def _images(change: NetChange) -> list[tuple[int, Image | None, bool]]:
@@ -403,7 +400,7 @@ def _condition(view: View, image: Image) -> Mapping[str, AttributeValue] | None:
 def _operation(key: str, draft: _Draft, settings: Settings) -> Operation:
     view = settings.views[draft.view]
     ttl_seconds = view.ttl_seconds or settings.ttl_seconds
-    edits = {member: edit for member, (_, edit) in draft.writes.items()}
+    edits = {member: write[1] if isinstance(write, tuple) else write for member, write in draft.writes.items()}
     if isinstance(view, ListView):
         return UpdateList(draft.view, key, draft.lowest, ttl_seconds, view, edits, draft.condition)
     edit = edits[""]

@@ -84,10 +84,26 @@ def test_an_item_that_comes_and_goes_within_the_batch_leaves_no_entry() -> None:
     assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0), leaving('{"n":1}')),)
 
 
+def test_an_item_leaves_its_entry_whichever_of_its_images_is_there() -> None:
+    stream = Stream()
+    stream.put(thing("a", 1, alias="A"))
+    stream.put(thing("a", 2, alias="A"))
+    stream.delete("a", "m")
+    gone = leaving('{"n":1}', '{"n":2}')
+    assert planned(stream, ITEM).operations == (DeleteEntry("mine", "A", sequence(0), gone),)
+
+
 def test_an_item_without_the_keys_attribute_has_no_entry() -> None:
     stream = Stream()
     stream.put(thing("a"))
     assert planned(stream, ITEM).operations == ()
+
+
+def test_an_item_has_an_entry_as_soon_as_it_has_the_keys_attribute() -> None:
+    stream = Stream()
+    stream.put(thing("a", 1))
+    stream.put(thing("a", 2, alias="A"))
+    assert planned(stream, ITEM).operations == (SetEntry("mine", "A", sequence(0), b'{"n":2}', 86_400),)
 
 
 def test_where_one_item_leaves_a_key_and_another_takes_it_the_last_wins() -> None:
@@ -107,6 +123,13 @@ def test_a_key_taken_before_it_was_left_stays_with_the_taker() -> None:
     stream.put(thing("b", 2, alias="A"))
     stream.put(thing("a", 1))
     assert planned(stream, ITEM).operations == (SetEntry("mine", "A", sequence(0), b'{"n":2}', 86_400),)
+
+
+def test_of_two_items_that_have_one_key_in_the_end_the_one_that_was_written_last_is_shown() -> None:
+    stream = Stream()
+    for name, n in (("a", 1), ("b", 2), ("b", 3), ("a", 0)):
+        stream.put(thing(name, n, alias="A"))
+    assert planned(stream, ITEM).operations == (SetEntry("mine", "A", sequence(0), b'{"n":0}', 86_400),)
 
 
 def test_items_that_change_places_keep_them_whatever_the_order_of_their_records() -> None:
@@ -309,8 +332,9 @@ def test_an_item_that_a_view_does_not_show_is_not_rejected_for_what_the_view_cou
     stream.put(thing("a", alias="A", state="open"))
     stream.put(thing("a", alias="A", state="closed", other=1))
     stream.records[1]["dynamodb"]["NewImage"]["other"] = poison
-    view = ITEM | {"where": {"state": ["open"]}, "fields": {"other": "other"}}
-    assert planned(stream, view) == Plan((DeleteEntry("mine", "A", sequence(0), leaving("{}", fields=("other",))),), ())
+    view = ITEM | {"where": {"state": ["open"]}, "fields": {"other": "other", "deep": "other.deep"}}
+    left = leaving("{}", fields=("other", "deep"))
+    assert planned(stream, view) == Plan((DeleteEntry("mine", "A", sequence(0), left),), ())
 
 
 def test_two_views_that_meet_on_a_key_are_told_apart_aloud() -> None:
@@ -455,9 +479,56 @@ def test_the_whole_key_tells_where_a_view_shows_it_and_else_all_that_it_shows() 
     stream.delete("a", "m")
     whole = planned(stream, ITEM | {"fields": {"p": "pk", "s": "sk", "n": "n"}}, first=1).operations[0]
     part = planned(stream, ITEM | {"fields": {"p": "pk", "n": "n"}}, first=1).operations[0]
+    items = frozenset([(("pk", "S", "a"), ("sk", "S", "m"))])
     assert isinstance(whole, DeleteEntry)
-    assert whole.leaving is not None
+    assert whole.leaving == Leaving(frozenset([b'{"p":"a","s":"m"}']), True, frozenset("ps"), frozenset(), items)
     assert isinstance(part, DeleteEntry)
     assert part.leaving is not None
-    assert (whole.leaving.own, whole.leaving.by_key) == (frozenset([b'{"p":"a","s":"m"}']), True)
     assert (part.leaving.own, part.leaving.keys) == (frozenset([b'{"p":"a","n":1}']), frozenset(["p"]))
+
+
+def test_an_entry_that_two_items_of_one_key_leave_is_deleted_whatever_is_there() -> None:
+    stream = Stream()
+    stream.put(thing("a-b", sk="c"))
+    stream.put(thing("a", sk="b-c"))
+    stream.delete("a-b", "c")
+    stream.delete("a", "b-c")
+    view = ITEM | {"key": "{pk}-{sk}"}
+    assert planned(stream, view).operations == (DeleteEntry("mine", "a-b-c", sequence(0), None),)
+
+
+def test_an_item_that_a_view_can_not_show_does_not_keep_another_from_leaving_its_place() -> None:
+    stream = Stream()
+    stream.put(thing("a", alias="x"))
+    stream.put(thing("b", alias="x"))
+    stream.put(thing("a", alias="x", hidden=1))
+    stream.put(thing("b", alias="y"))
+    changed = stream.records[2]["dynamodb"]
+    for name in ("OldImage", "NewImage"):
+        changed[name]["n"] = {"L": [{"X": "poison"}]}
+    operations = {each.key: each for each in planned(stream, ITEM, first=2).operations}
+    assert operations["x"] == DeleteEntry("mine", "x", sequence(3), leaving('{"n":1}', items="b"))
+    assert set(operations) == {"x", "y"}
+
+
+def test_what_a_rejected_record_brought_is_written_where_the_image_after_it_can_not_be_shown() -> None:
+    stream = Stream()
+    for n in (1, 2, 3):
+        stream.put(thing("a", n, alias="A"))
+    stream.records[1]["eventName"] = "RENAME"
+    stream.records[2]["dynamodb"]["NewImage"]["n"] = {"L": [{"X": "poison"}]}
+    result = planned(stream, ITEM)
+    assert result.operations == (SetEntry("mine", "A", sequence(0), b'{"n":2}', 86_400),)
+    assert [each.sequence_number for each in result.rejections] == [sequence(2)]
+
+
+def test_an_image_that_a_view_can_not_show_rejects_the_record_that_brought_it_and_not_the_one_after() -> None:
+    stream = Stream()
+    for n in (1, 2, 3):
+        stream.put(thing("a", n, alias="A"))
+    for position, image in ((1, "NewImage"), (2, "OldImage")):
+        stream.records[position]["dynamodb"][image]["n"] = {"L": [{"X": "poison"}]}
+        stream.records[position]["dynamodb"][image]["alias"] = {"N": "poison"}
+    result = planned(stream, ITEM)
+    assert result.operations == (SetEntry("mine", "A", sequence(0), b'{"n":3}', 86_400),)
+    assert [each.sequence_number for each in result.rejections] == [sequence(1)]
