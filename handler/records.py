@@ -55,7 +55,7 @@ class Rejection(Struct, frozen=True):
 
     sequence_number: int
     reason: str
-    item_hash: str | None = None
+    item_hash: str | None
     view: str | None = None
 
 
@@ -161,10 +161,10 @@ def item_hash(item: ItemKey) -> str:
     return hashlib.sha256(msgspec.json.encode(item)).hexdigest()[:16]
 
 
-def _most(names: Collection[tuple[str, ...]]) -> tuple[str, ...]:
+def _most(names: Collection[tuple[str, ...]]) -> tuple[str, ...] | None:
     """Return the key attributes that most records have; of two that equally many have, the first."""
-    counted = Counter(names).most_common(1)
-    return counted[0][0] if counted else ()
+    counted = Counter(names)
+    return max(counted, key=counted.__getitem__, default=None)
 
 
 def _sequence_number(record: Any) -> int:

@@ -120,7 +120,7 @@ def test_the_first_failures_are_named_and_all_are_counted() -> None:
 def test_every_rejection_is_named_beside_the_first_operations_that_failed() -> None:
     batch = of(LOGGED_REJECTIONS + 5)
     numbers = sorted(batch.identifiers)
-    rejections = [Rejection(number, "wrong") for number in reversed(numbers)]
+    rejections = [Rejection(number, "wrong", None) for number in reversed(numbers)]
     outcome = told(batch, rejections[5:], failed(batch, *range(LOGGED_FAILURES + 5)))
     named = [(each["sequence_number"], each["reason"]) for each in outcome.log["failures"]]
     expected = [(number, "wrong") for number in numbers[:LOGGED_REJECTIONS]]
@@ -190,7 +190,7 @@ def test_a_number_of_any_length_is_cut_in_the_log_and_whole_in_the_response() ->
     identifier = "0" * 3_000 + "1"
     stream.records[0]["dynamodb"]["SequenceNumber"] = identifier
     batch = decode(stream.event())
-    outcome = told(batch, [Rejection(1, "wrong")])
+    outcome = told(batch, [Rejection(1, "wrong", None)])
     assert outcome.response == {"batchItemFailures": [{"itemIdentifier": identifier}]}
     assert outcome.log["retry_from"] == outcome.log["failures"][0]["sequence_number"]
     assert outcome.log["retry_from"] == "0" * (LOGGED_CHARACTERS - 1) + "…"
@@ -198,7 +198,9 @@ def test_a_number_of_any_length_is_cut_in_the_log_and_whole_in_the_response() ->
 
 def test_where_all_failures_are_named_none_is_said_to_be_left_out() -> None:
     batch = of(2)
-    log = told(batch, [Rejection(batch.changes[0].sequence_number, "r" * LOGGED_CHARACTERS)], failed(batch, 1)).log
+    log = told(
+        batch, [Rejection(batch.changes[0].sequence_number, "r" * LOGGED_CHARACTERS, None)], failed(batch, 1)
+    ).log
     assert len(log["failures"]) == log["failed"] == 2
     assert log["failures"][0]["reason"] == "r" * LOGGED_CHARACTERS
     assert "failures_omitted" not in log

@@ -108,7 +108,21 @@ def test_a_record_that_can_not_be_read_tells_when_it_was_written_too(stream: Str
 
 @pytest.mark.parametrize(
     "wrong",
-    ["yesterday", "2026-01-01T00:00:00Z", True, None, [1], {}, math.nan, math.inf, -math.inf, -1, 1e12, 10**400],
+    [
+        "yesterday",
+        "2026-01-01T00:00:00Z",
+        True,
+        None,
+        [1],
+        {},
+        math.nan,
+        math.inf,
+        -math.inf,
+        -1,
+        1e11,
+        10**11,
+        10**400,
+    ],
 )
 def test_what_only_a_metric_needs_is_no_reason_to_reject_a_record(stream: Stream, wrong: Any) -> None:
     for record in stream.records:
@@ -119,6 +133,12 @@ def test_what_only_a_metric_needs_is_no_reason_to_reject_a_record(stream: Stream
     assert decode(stream.event()).oldest == 1_700_000_000
 
 
+@pytest.mark.parametrize("at", [0, 0.5, 10**11 - 1])
+def test_every_time_that_is_in_seconds_tells_when_a_record_was_written(stream: Stream, at: float) -> None:
+    stream.records[0]["dynamodb"]["ApproximateCreationDateTime"] = at
+    assert decode(batch(stream.records[:1])).oldest == at
+
+
 @pytest.mark.parametrize(("position", "name"), [(0, "OldImage"), (3, "NewImage")])
 def test_an_empty_image_is_an_absent_one(stream: Stream, position: int, name: str) -> None:
     expected = decode(stream.event())
@@ -126,16 +146,25 @@ def test_an_empty_image_is_an_absent_one(stream: Stream, position: int, name: st
     assert decode(stream.event()) == expected
 
 
+@pytest.mark.parametrize(("kind", "content"), [("S", "a"), ("N", "1"), ("B", "AAE=")])
+def test_a_key_is_a_string_a_number_or_binary(kind: str, content: str) -> None:
+    stream = Stream("pk")
+    stream.put({"pk": "a"})
+    for part in ("Keys", "NewImage"):
+        stream.records[0]["dynamodb"][part] = {"pk": {kind: content}}
+    assert [change.item for change in decode(stream.event()).changes] == [(("pk", kind, content),)]
+
+
 FOREIGN = "the record's Keys are not the primary key of the table, whose stream should hold no such record"
 
 
 @pytest.mark.parametrize("known", [None, ("pk", "sk"), ("sk", "pk")])
 @pytest.mark.parametrize("position", [0, 2, 3])
-@pytest.mark.parametrize("keys", [("pk",), ("pk", "sk", "expires"), ("pk", "expires"), ("expires",)])
+@pytest.mark.parametrize("keys", [("pk",), ("pk", "sk", "expires"), ("pk", "expires"), ("expires",), ("zone",)])
 def test_a_record_with_other_key_attributes_than_the_tables_is_rejected_alone(
     stream: Stream, keys: tuple[str, ...], position: int, known: tuple[str, ...] | None
 ) -> None:
-    attributes = {"pk": {"S": "x"}, "sk": {"S": "m"}, "expires": {"N": "1"}}
+    attributes = {"pk": {"S": "x"}, "sk": {"S": "m"}, "expires": {"N": "1"}, "zone": {"S": "z"}}
     foreign = stream.records[position]["dynamodb"]
     foreign["Keys"] = {name: attributes[name] for name in keys}
     for image in ("OldImage", "NewImage"):
