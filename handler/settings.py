@@ -204,8 +204,7 @@ def _are_equal_numbers(one: AttributeValue | None, other: AttributeValue | None)
     match one, other:
         case {"N": str(digits)}, {"N": str(others)}:
             return Decimal(number(digits)) == Decimal(number(others))
-        case _:
-            return False
+    return False
 
 
 def _check_ttl(seconds: int | None) -> None:
@@ -213,7 +212,7 @@ def _check_ttl(seconds: int | None) -> None:
         raise ValueError(f"`ttl_seconds` must be {MINIMUM_TTL_SECONDS} to {MAXIMUM_TTL_SECONDS}")
 
 
-class _View(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", kw_only=True):
+class _View(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
     """What both kinds of view have.
 
     Attributes:
@@ -473,7 +472,7 @@ def parse(document: bytes) -> Settings:
 
 def _stamp(definition: Raw) -> bytes:
     """Return the stamp of a list view: 32 bits of its definition's checksum, two a character."""
-    fields = msgspec.json.decode(definition, type=dict[str, Any])
+    fields: dict[str, Any] = msgspec.json.decode(definition)
     # It changes no row, and each write applies it.
     fields.pop("ttl_seconds", None)
     checksum = zlib.crc32(msgspec.json.encode(fields, order="sorted"))

@@ -32,7 +32,7 @@ AREAS: Mapping[str, Sequence[str]] = {
     "lists": ("lists", "binary_order", "cache", "values"),
     "momento_cache": ("momento_cache", "aws"),
     "outcome": ("outcome", "pipeline"),
-    "patterns": ("patterns", "records"),
+    "patterns": ("patterns", "settings"),
     "pipeline": ("pipeline", "lasting", "poison"),
     "records": ("records", "poison", "pipeline", "outcome"),
     "settings": ("settings", "index_keys", "views", "patterns", "pipeline", "lists", "binary_order"),

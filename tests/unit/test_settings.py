@@ -10,6 +10,7 @@ from handler.settings import ListView, Settings, SettingsError, load, parse
 MOMENTO = {"cache_name": "pizza", "secret_arn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento"}
 ITEM = {"kind": "item", "key": "{pk}#{sk}"}
 LIST = {"kind": "list", "key": "all", "member": "{pk}#{sk}"}
+STAMP = b"\n\t\r\r\r\n  \r\n\r \r\n\r "
 
 
 def parsed(view: Any, **others: Any) -> Settings:
@@ -21,10 +22,12 @@ def test_the_least_is_enough() -> None:
     settings = parsed(ITEM)
     assert settings.ttl_seconds == 86_400
     assert settings.key_prefix == ""
-    assert settings.views["mine"].fields is None
+    view = settings.views["mine"]
+    assert (view.fields, view.where, view.unique, view.ttl_seconds) == (None, None, False, None)
     assert settings.skip_unchanged
-    assert settings.momento.max_operations_per_second is None
-    assert settings.momento.max_item_bytes == 5_000_000
+    momento = settings.momento
+    assert (momento.secret_json_key, momento.endpoint, momento.max_operations_per_second) == (None, None, None)
+    assert momento.max_item_bytes == 5_000_000
     assert settings.table.attribute_types == {}
     assert settings.timeout_seconds == 60
 
@@ -33,7 +36,7 @@ def test_a_list_is_newest_first_and_is_not_rebuilt_where_nothing_is_said() -> No
     view = parsed(LIST).views["mine"]
     assert isinstance(view, ListView)
     assert view.descending
-    assert view.rebuild_from is None
+    assert (view.order_by, view.limit, view.rebuild_from) == (None, None, None)
 
 
 def test_the_key_prefix_stands_before_every_key() -> None:
@@ -48,13 +51,19 @@ def test_settings_come_gzipped_in_one_variable() -> None:
     assert settings.table.key_attributes is None
 
 
+COMPRESSED = gzip.compress(b"{")
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
         ({}, "SETTINGS is missing"),
         ({"SETTINGS": "%"}, "is not base64 of gzip"),
+        ({"SETTINGS": "%" + base64.b64encode(COMPRESSED).decode()}, "is not base64 of gzip"),
         ({"SETTINGS": "AAAA"}, "is not base64 of gzip"),
-        ({"SETTINGS": base64.b64encode(gzip.compress(b"{"))}, "not JSON"),
+        ({"SETTINGS": base64.b64encode(COMPRESSED[:-1])}, "is not base64 of gzip"),
+        ({"SETTINGS": base64.b64encode(COMPRESSED[:10] + b"\xff" * 20)}, "is not base64 of gzip"),
+        ({"SETTINGS": base64.b64encode(COMPRESSED)}, "not JSON"),
     ],
 )
 def test_an_environment_that_is_not_terraforms_is_refused(environment: Any, message: str) -> None:
@@ -77,6 +86,9 @@ def test_an_environment_that_is_not_terraforms_is_refused(environment: Any, mess
         (ITEM | {"fields": {"id": "a..b"}}, "views.mine: .*not an attribute path"),
         (ITEM | {"where": {"type": "order"}}, 'views.mine: "type" must be a list.* - at `\\$.where`'),
         (ITEM | {"ttl_seconds": 299}, "views.mine: `ttl_seconds` must be 300 to 31536000"),
+        (ITEM | {"ttl_seconds": 31_536_001}, "views.mine: `ttl_seconds` must be 300 to 31536000"),
+        (LIST | {"ttl_seconds": 299}, "views.mine: `ttl_seconds` must be 300 to 31536000"),
+        (LIST | {"fields": {}}, "views.mine: `fields` is empty"),
         (LIST | {"member": "all"}, "views.mine: `member` has no placeholder"),
         (LIST | {"member": "{pk}"}, "views.mine: two items could share.*sk is not part of `member`"),
         (LIST | {"fields": {"id": "pk"}}, 'views.mine: `member` names "pk", which is not one of the `fields`'),
@@ -105,6 +117,10 @@ def test_an_environment_that_is_not_terraforms_is_refused(environment: Any, mess
             'views.mine: `rebuild_from.key_condition.type` uses "type", which `key` does not hold',
         ),
         (LIST | {"rebuild_from": {"index_name": "type"}}, "views.mine: .*`key_condition`"),
+        (
+            LIST | {"rebuild_from": {"key_condition": {"pk": "a"}, "index": "type"}},
+            "views.mine: .*unknown field `index`",
+        ),
         (LIST | {"rebuild_from": {"key_condition": {}}}, "views.mine: `key_condition` is empty"),
         (
             LIST | {"rebuild_from": {"key_condition": {"pk": ""}}},
@@ -129,6 +145,8 @@ def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
         ({"momento": MOMENTO | {"max_item_bytes": 0}}, "`max_item_bytes` must be at least 1"),
         ({"momento": MOMENTO | {"max_item_bytes": 1.5}}, "max_item_bytes"),
         ({"surprise": 1}, "surprise"),
+        ({"table": {"name": "orders", "surprise": 1}}, "surprise"),
+        ({"momento": MOMENTO | {"surprise": 1}}, "surprise"),
         ({"timeout_seconds": 0}, "`timeout_seconds` must be 1 to 900"),
         ({"timeout_seconds": 901}, "`timeout_seconds` must be 1 to 900"),
         ({"table": {"name": "orders", "attribute_types": {"pk": "BOOL"}}}, "attribute_types"),
@@ -137,6 +155,36 @@ def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
 def test_wrong_settings_are_refused_and_named(others: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         parsed(ITEM, **others)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"ttl_seconds": 300},
+        {"ttl_seconds": 31_536_000},
+        {"timeout_seconds": 1},
+        {"timeout_seconds": 900},
+        {"momento": MOMENTO | {"max_operations_per_second": 0.5}},
+        {"momento": MOMENTO | {"max_item_bytes": 1}},
+    ],
+)
+def test_settings_at_their_bounds_are_accepted(others: Any) -> None:
+    assert parsed(ITEM, **others).views
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        ITEM | {"ttl_seconds": 300},
+        ITEM | {"ttl_seconds": 31_536_000},
+        LIST | {"limit": 1},
+        LIST | {"limit": 10_000},
+        # It is the row's field that has the dot.
+        LIST | {"member": "{user.id}#{sk}", "fields": {"user.id": "pk", "sk": "sk"}, "order_by": "user.id"},
+    ],
+)
+def test_a_view_at_its_bounds_is_accepted(view: Any) -> None:
+    assert parsed(view).views
 
 
 @pytest.mark.parametrize(
@@ -213,3 +261,31 @@ def test_a_pattern_keeps_every_digit_of_its_numbers() -> None:
     assert pattern is not None
     assert pattern.matches({"n": {"N": "0.10000000000000000000000000000000000001"}})
     assert not pattern.matches({"n": {"N": "0.1"}})
+
+
+def test_settings_without_views_are_refused() -> None:
+    with pytest.raises(SettingsError, match="missing required field `views`"):
+        parse(msgspec.json.encode({"table": {"name": "orders"}, "momento": MOMENTO}))
+
+
+def test_of_two_views_the_wrong_one_is_named() -> None:
+    # Equal, if they are read with 16 digits.
+    where = {"n": [{"numeric": [">", msgspec.Raw(b"0.1"), "<", msgspec.Raw(b"0.10000000000000000000000000000001")]}]}
+    with pytest.raises(SettingsError, match="^views.wrong: "):
+        parsed(ITEM, views={"right": ITEM | {"where": where}, "wrong": {"kind": "item"}})
+
+
+def stamp(**changes: Any) -> bytes:
+    view = parsed(LIST | changes).views["mine"]
+    assert isinstance(view, ListView)
+    return view.stamp
+
+
+def test_a_lists_definition_has_the_same_stamp_as_ever() -> None:
+    """Lists that an older version of the handler wrote must not be rebuilt because it was upgraded."""
+    assert stamp() == STAMP
+    reversed_view = parsed(dict(reversed(LIST.items()))).views["mine"]
+    assert isinstance(reversed_view, ListView)
+    assert reversed_view.stamp == STAMP
+    assert stamp(ttl_seconds=600) == STAMP
+    assert stamp(limit=5) != STAMP
