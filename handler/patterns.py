@@ -113,23 +113,23 @@ class _Node:
     """A place within a group's paths.
 
     Attributes:
-        leaf: the leaf whose path ends here; None: there is none.
-        position: its place in the group's order.
+        tests: those of the leaf whose path ends here; empty where there is none.
+        position: the leaf's place in the group's order.
         own: its bit, which stands for it in a set of leaves; 0: there is none.
         within: the bits of all leaves here and below.
         names: what a map may call a place below, dots included, and that place.
     """
 
-    __slots__ = ("leaf", "names", "own", "position", "within")
+    __slots__ = ("names", "own", "position", "tests", "within")
 
     def __init__(self, leaves: Sequence[tuple[int, Leaf]], depth: int) -> None:
-        self.leaf: Leaf | None = None
+        self.tests: tuple[Test, ...] = ()
         self.position, self.own, self.within = _NOWHERE, 0, 0
         below: dict[str, list[tuple[int, Leaf]]] = {}
         for position, leaf in leaves:
             self.within |= 1 << position
             if len(leaf.path) == depth:
-                self.leaf, self.position, self.own = leaf, position, 1 << position
+                self.tests, self.position, self.own = leaf.tests, position, 1 << position
             else:
                 below.setdefault(leaf.path[depth], []).append((position, leaf))
         self.names: list[tuple[str, _Node]] = []
@@ -278,14 +278,14 @@ class _Search:
         own = node.own & (taking | lacking)
         if not own or not plain:
             return self._elements(inner, node, taking, lacking)
-        first = _NOWHERE
+        # A leaf comes before those within it, so that its position is the first.
         if own & taking and self._passes(plain, node):
-            first, matches = self._elements(inner, node, taking & ~own, lacking & ~own)
+            _, matches = self._elements(inner, node, taking & ~own, lacking & ~own)
             if matches:
-                return min(first, node.position), True
+                return node.position, True
         # The plain values are there whichever element counts, so the leaf does not lack a value.
-        position, matches = self._elements(inner, node, taking, lacking & ~own)
-        return min(first, position, node.position), matches and bool(own & taking)
+        _, matches = self._elements(inner, node, taking, lacking & ~own)
+        return node.position, matches and bool(own & taking)
 
     def _elements(self, elements: Sequence[AttributeValue], node: _Node, taking: int, lacking: int) -> Found:
         """Search the elements of a list that have something within them, for one in which all leaves match."""
@@ -307,11 +307,10 @@ class _Search:
 
     def _passes(self, values: Sequence[tuple[str, Any]], node: _Node) -> bool:
         """Return whether one of some values, each with its type, passes a leaf's tests."""
-        tests = node.leaf.tests if node.leaf else ()
-        self._count(len(values) * len(tests))
+        self._count(len(values) * len(node.tests))
         for kind, content in values:
             value = _READ[kind](content)
-            for test in tests:
+            for test in node.tests:
                 if test(value):
                     return True
         return False
@@ -374,9 +373,8 @@ def _leaf(matchers: Any, place: Place) -> dict[str, Leaf]:
         raise ValueError(f'{_at(place)} must be a list of what is allowed, such as ["order"]')
     path = ".".join(place)
     exact = [_scalar(matcher, place) for matcher in matchers if not isinstance(matcher, dict)]
-    tests = [_operation(matcher, place) for matcher in matchers if isinstance(matcher, dict)]
-    if exact:
-        tests.insert(0, _one_of(exact))
+    tests = [_one_of(exact)] if exact else []
+    tests += [_operation(matcher, place) for matcher in matchers if isinstance(matcher, dict)]
     return {path: Leaf(tuple(path.split(".")), tuple(tests), _absent in tests)}
 
 
@@ -443,7 +441,7 @@ def _any_case(text: str) -> Sequence[str]:
 
 def _wildcard(operand: Any, place: Place) -> Test:
     literals = [""]
-    for part in re.findall(r"\\.?|\*+|[^\\*]+", _text(operand, "wildcard", place), re.DOTALL):
+    for part in re.findall(r"\\.?|\*+|[^\\*]+", _text(operand, "wildcard", place)):
         if part == "*":
             literals.append("")
         elif part in {r"\*", r"\\"}:
@@ -463,13 +461,13 @@ def _wildcard(operand: Any, place: Place) -> Test:
     def matches(value: Scalar) -> bool:
         if not isinstance(value, str) or not value.startswith(first):
             return False
-        position, end = len(first), len(value) - len(last)
+        position = len(first)
         for literal in middle:
-            found = value.find(literal, position, end)
+            found = value.find(literal, position)
             if found < 0:
                 return False
             position = found + len(literal)
-        return position <= end and value.endswith(last)
+        return position <= len(value) - len(last) and value.endswith(last)
 
     return matches
 
@@ -549,17 +547,17 @@ def _anything_but(operand: Any, place: Place) -> Test:
 
 
 def _anything_but_over(operand: dict[str, Any], place: Place) -> Test:
-    (name, *others) = operand or [""]
-    if name not in _UNDER_ANYTHING_BUT or others:
+    if len(operand) != 1 or next(iter(operand)) not in _UNDER_ANYTHING_BUT:
         known = ", ".join(_UNDER_ANYTHING_BUT)
         raise ValueError(
             f'{_at(place)} has an "anything-but" over {", ".join(operand) or "nothing"}: known is one of {known}'
         )
-    texts = [_text(text, name, place) for text in _listed(operand[name], place)]
+    ((name, unwanted),) = operand.items()
+    texts = [_text(text, name, place) for text in _listed(unwanted, place)]
     if "" in texts and name in {"prefix", "suffix"}:
         raise ValueError(f'{_at(place)} has an "anything-but" over an empty {name}, which all strings have')
-    unwanted = tuple(_OPERATORS[name](text, place) for text in texts)
-    return lambda value: not any(test(value) for test in unwanted)
+    tests = tuple(_OPERATORS[name](text, place) for text in texts)
+    return lambda value: not any(test(value) for test in tests)
 
 
 _UNDER_ANYTHING_BUT = ("prefix", "suffix", "equals-ignore-case", "wildcard")

@@ -99,7 +99,8 @@ def invoke(
     }
     document = base64.b64encode(gzip.compress(msgspec.json.encode(settings))).decode()
     return subprocess.run(
-        [sys.executable, "-c", INVOKE],
+        # Without -P, the current folder would come before PYTHONPATH.
+        [sys.executable, "-P", "-c", INVOKE],
         input=json.dumps(invocations),
         env=environment | {"SETTINGS": document},
         capture_output=True,

@@ -68,6 +68,9 @@ def matches(pattern: Any, item: Item) -> bool:
         ({"address": {"city": ["Wien"]}}, False),
         ({"address": ["Graz"]}, False),
         ({"type": {"city": ["order"]}}, False),
+        ({"type": {"city": ["order"], "name": ["order"]}}, False),
+        ({"type": ["order"], "type.city": ["order"]}, False),
+        ({"type": {"city": [{"exists": False}]}}, True),
         ({"type": ["order"], "open": [False]}, False),
         ({"type": [{"prefix": "ord"}]}, True),
         ({"type": [{"prefix": ""}]}, True),
@@ -80,6 +83,7 @@ def matches(pattern: Any, item: Item) -> bool:
         ({"type": [{"suffix": "ord"}]}, False),
         ({"type": [{"suffix": {"equals-ignore-case": "DER"}}]}, True),
         ({"type": [{"suffix": {"equals-ignore-case": "ORD"}}]}, False),
+        ({"type": [{"suffix": {"equals-ignore-case": ""}}]}, True),
         ({"type": [{"equals-ignore-case": "ORDER"}]}, True),
         ({"type": [{"equals-ignore-case": "ORDE"}]}, False),
         ({"count": [{"equals-ignore-case": "10.0"}]}, False),
@@ -118,6 +122,8 @@ def matches(pattern: Any, item: Item) -> bool:
         ({"type": [{"anything-but": {"wildcard": ["*x*", "o*r"]}}]}, False),
         ({"type": [{"anything-but": {"wildcard": ["*x*", "o*e"]}}]}, True),
         ({"count": [{"anything-but": {"prefix": "1"}}]}, True),
+        ({"note": [{"anything-but": {"equals-ignore-case": ""}}]}, False),
+        ({"type": [{"anything-but": {"equals-ignore-case": ""}}]}, True),
         ({"type": ["refund", {"prefix": "o"}]}, True),
         ({"count": [{"numeric": ["=", 10]}]}, True),
         ({"count": [{"numeric": ["<", 10]}]}, False),
@@ -126,6 +132,7 @@ def matches(pattern: Any, item: Item) -> bool:
         ({"count": [{"numeric": [">=", 10]}]}, True),
         ({"count": [{"numeric": [">", 9.5, "<", 10.5]}]}, True),
         ({"count": [{"numeric": [">=", 9, "<", 10]}]}, False),
+        ({"count": [{"numeric": [">=", 10, "<=", 10.5]}]}, True),
         ({"type": [{"numeric": [">", 0]}]}, False),
         ({"open": [{"numeric": [">", 0]}]}, False),
         ({"sizes": [{"numeric": [">", 1]}]}, True),
@@ -211,7 +218,7 @@ def test_what_differs_from_aws_examples_does_not(pattern: Any, item: Item) -> No
         (["Credit", "Debit"], ["Credit", "Debit"], ["Cash"]),
         ([{"wildcard": "dir/*.png"}], ["dir/a.png", "dir/.png", "dir/a/b.png"], ["dir/a.jpg", "/dir/a.png", "dir/png"]),
         ([{"prefix": "2017-10-02"}], ["2017-10-02T18:43:48Z"], ["2017-10-03T18:43:48Z"]),
-        ([{"prefix": {"equals-ignore-case": "eventB"}}], ["EventBridge"], ["Bridge"]),
+        ([{"prefix": {"equals-ignore-case": "eventB"}}], ["EventBridge", "eventb\n"], ["Bridge"]),
         ([{"anything-but": 123}], [124, "123"], [123]),
         ([{"anything-but": ["stopped", "overloaded"]}], ["running"], ["stopped", "overloaded"]),
         ([{"anything-but": [100, 200, 300]}], [101], [100, 200, 300]),
@@ -368,6 +375,12 @@ def test_absence_is_that_of_the_map_which_a_path_before_it_settled(pattern: Any,
     assert matches(pattern, {"lines": lines}) is is_met
 
 
+def test_a_path_comes_before_one_whose_name_goes_on_where_it_has_a_step() -> None:
+    # "lines.b.x" comes before "lines.b1", and settles the map.
+    pattern = {"lines": {"b1": [{"exists": False}], "b": {"x": [1]}}}
+    assert matches(pattern, {"lines": [{"b": {"x": 1}}, {"b1": 2}]})
+
+
 # https://github.com/aws/event-ruler#caveat-compiled-rules-and-json-keys-with-dots
 @pytest.mark.parametrize(
     "pattern", [{"detail": {"state": {"status": ["running"]}}}, {"detail": {"state.status": ["running"]}}]
@@ -400,6 +413,7 @@ def test_a_name_with_a_dot_may_have_its_value_in_either_place() -> None:
         (r"a\*b", ["a*b"], ["axb"]),
         (r"a\\*", ["a\\", "a\\b"], ["ab"]),
         ("a*bc*c", ["abcc", "axbcxc"], ["abc"]),
+        ("XX*", ["XX", "XXL"], ["X", "*"]),
     ],
 )
 def test_a_wildcard_stands_for_any_text(wildcard: str, meets: list[str], misses: list[str]) -> None:
@@ -410,16 +424,16 @@ def test_a_wildcard_stands_for_any_text(wildcard: str, meets: list[str], misses:
 
 def test_many_wildcards_take_no_longer_than_one() -> None:
     pattern = Pattern({"a": [{"wildcard": "*a" * 30 + "*b"}]})
-    started = time.perf_counter()
+    started = time.process_time()
     assert not pattern.matches({"a": {"S": "a" * 10_000}})
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_long_list_takes_no_longer_for_two_demands_than_for_one() -> None:
     lines = [{"M": {"id": {"N": "1"}, "size": {"N": str(size)}}} for size in range(5_000)]
-    started = time.perf_counter()
+    started = time.process_time()
     assert not Pattern({"lines": {"id": [1], "size": [-1]}}).matches({"lines": {"L": lines}})
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def lists_in_one_attribute(length: int) -> Item:
@@ -430,9 +444,9 @@ def lists_in_one_attribute(length: int) -> Item:
 def test_lists_that_are_independent_of_each_other_are_searched_one_by_one() -> None:
     pattern = Pattern({"doc": {name: {"k": ["x"]} for name in "abc"}})
     item = image(lists_in_one_attribute(100))
-    started = time.perf_counter()
+    started = time.process_time()
     assert not pattern.matches(item)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -447,19 +461,50 @@ def test_lists_that_are_independent_of_each_other_are_searched_one_by_one() -> N
 )
 def test_no_text_takes_long_to_be_tested(matcher: Any, text: str) -> None:
     pattern = Pattern({"a": [matcher]})
-    started = time.perf_counter()
+    started = time.process_time()
     assert not pattern.matches({"a": {"S": text}})
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 4
 
 
-def test_a_match_that_takes_too_many_steps_is_refused_without_showing_the_item() -> None:
-    pattern = {"$or": [{"doc": {"a": {"k": [f"x{way}"]}}} for way in range(900)]}
+NAMES = [f"k{number}" for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        # The elements of a list; of the same list, looked at in two ways; the maps in one; the tests of a value.
+        ({"a": {"b": [1]}}, {"L": [{"S": "secret"}] * 1_000_000}),
+        ({"$or": [{"a": {"b": [1]}}, {"a": {"b": [2]}}]}, {"L": [{"S": "secret"}] * 500_000}),
+        ({"a": {"b": {name: [1] for name in NAMES}}}, {"M": {"b": {"L": [{"M": {}}] * 10_000}}}),
+        ({"a": [{"prefix": name * 2} for name in NAMES]}, {"SS": ["secret"] * 10_001}),
+        # The choices between "b" and "b.c" for each of nine tests.
+        (
+            {"a": {"b": {"c": {name: [1] for name in NAMES[:9]}}, **{name: [1] for name in NAMES}}},
+            {"L": [{"M": image({"b": "secret", "b.c": "secret", **dict.fromkeys(NAMES, 1)})}] * 3},
+        ),
+    ],
+)
+def test_a_match_that_takes_too_many_steps_is_refused_without_showing_the_item(pattern: Any, value: Any) -> None:
     with pytest.raises(
         AttributeValueError,
-        match=r"^the item takes more than 1,000,000 steps to be matched with the view's `where`: make its lists",
+        match=r"^the item takes more than 1,000,000 steps to be matched with the view's `where`: make its lists shorter"
+        ", or test less of them$",
     ):
-        matches(pattern, lists_in_one_attribute(1_000))
+        Pattern(pattern).matches({"a": value})
     assert MAXIMUM_STEPS == 1_000_000
+
+
+def test_what_the_ways_of_a_pattern_have_in_common_is_searched_once() -> None:
+    pattern = Pattern({"a": {"b": [1]}, "$or": [{"c": [1]}, {"c": [2]}]})
+    assert not pattern.matches({"a": {"L": [{"S": "x"}] * 600_000}})
+
+
+def test_the_ways_to_match_one_attribute_do_not_multiply_those_to_match_another() -> None:
+    # Each test may hold in either of two attributes: in 2 ** 6 ways, twice.
+    names = [f"k{number}" for number in range(6)]
+    right, wrong, tests = dict.fromkeys(names, 1), dict.fromkeys(names, 2), {name: [1] for name in names}
+    item = {"a": {"b": right}, "a.b": wrong, "c": {"d": wrong}, "c.d": right}
+    assert matches({"a": {"b": tests}, "c": {"d": tests}}, item)
 
 
 @pytest.mark.parametrize("tests", [9, 10, 60])
@@ -513,6 +558,50 @@ def test_what_has_a_value_is_not_absent(pattern: Any, item: Item) -> None:
     assert not matches(pattern, item)
 
 
+@pytest.mark.parametrize("lines", [[{"zip": 1}, {"tag": "y"}], [{"tag": "y"}, {"zip": 1}]])
+def test_a_map_that_lacks_what_is_demanded_still_hides_that_its_value_is_absent_from_another(lines: Any) -> None:
+    assert not matches({"lines": {"tag": [{"exists": False}], "zip": [1]}}, {"lines": lines})
+
+
+def test_all_maps_are_searched_for_a_value_that_must_be_absent() -> None:
+    pattern = {"lines": {"a": [{"exists": False}], "b": [{"exists": False}], "c": [1]}}
+    assert not matches(pattern, {"lines": [{"c": 1}, {"a": 1}]})
+
+
+@pytest.mark.parametrize("tags", [["x"], ["x", {"c": 1}], ["x", {"b": 2}]])
+def test_a_plain_value_in_a_list_does_not_stand_for_one_that_is_demanded_of_its_maps(tags: Any) -> None:
+    assert not matches({"tags": ["x"], "tags.b": [1]}, {"tags": tags})
+
+
+def test_a_value_is_absent_where_none_of_its_places_has_it() -> None:
+    assert matches({"a.b.c": [{"exists": False}]}, {"a": {"b": {"d": 1}}, "a.b": {"d": 1}})
+
+
+def test_one_of_three_places_is_enough() -> None:
+    for right in range(3):
+        one, two, three = (1 if place == right else 2 for place in range(3))
+        assert matches({"a.b.c": [1]}, {"a": {"b": {"c": one}}, "a.b": {"c": two}, "a.b.c": three})
+
+
+def test_what_may_be_absent_adds_no_way_to_match_where_it_is_in_one_place() -> None:
+    tests = {f"k{number}": [{"exists": False}, 1] for number in range(10)}
+    item = dict.fromkeys(tests, 1)
+    assert matches({"a": tests}, {"a": item})
+    assert matches({"a": tests | {"z": {"z": [1]}}}, {"a": item | {"z": {"z": 1}, "z.z": 1}})
+
+
+def test_an_item_may_match_in_a_thousand_ways() -> None:
+    # Each "x" is in one of four places or in none, each "y" in one of two: 5 ** 3 * 2 ** 3.
+    deep = {f"x{number}": {"p": {"q": {"r": [{"exists": False}, 1]}}} for number in range(3)}
+    flat = {f"y{number}": {"p": [1]} for number in range(3)}
+    item: Item = {}
+    for name in deep:
+        item |= {name: {}, f"{name}.p": {}, f"{name}.p.q": {}, f"{name}.p.q.r": 1}
+    for name in flat:
+        item |= {name: {}, f"{name}.p": 1}
+    assert matches({"a": deep | flat}, {"a": item})
+
+
 def test_an_attribute_that_may_be_absent_may_have_a_wrong_value_beside_a_right_one() -> None:
     assert matches({"a.b": [{"exists": False}, "x"]}, {"a": {"b": "x"}, "a.b": "y"})
     assert matches({"a.b": [{"exists": False}, "x"]}, {"a": {"b": "y"}, "a.b": "x"})
@@ -549,7 +638,11 @@ def test_case_is_that_of_the_operands_letters(text: str, case: str, is_met: bool
         # As in Ruler, the range begins with the address that is given.
         ("10.0.0.5/24", ["10.0.0.5", "10.0.0.255"], ["10.0.0.4"]),
         ("10.0.0.5/32", ["10.0.0.5"], ["10.0.0.6", "::a00:5"]),
-        ("2001:db8::/32", ["2001:db8::1", "2001:0DB8:0:0:0:0:0:1"], ["2001:db9::", "10.0.0.1", ":::", "1:2"]),
+        (
+            "2001:db8::/32",
+            ["2001:db8::1", "2001:0DB8:0000:0000:0000:0000:0000:0001"],
+            ["2001:db9::", "10.0.0.1", ":::", "1:2"],
+        ),
         ("0.0.0.0/0", ["255.255.255.255"], ["256.0.0.1", "::1", "", "10.0.0.0/24", "1.2.3.4.5", "fe80::1%eth0"]),
     ],
 )
@@ -646,6 +739,7 @@ def test_what_a_pattern_does_not_name_is_not_read() -> None:
         ({"a": [{"anything-but": {"prefix": {"equals-ignore-case": "x"}}}]}, '"prefix" that is not a string'),
         ({"a": [{"anything-but": {"prefix": []}}]}, '"anything-but" over nothing'),
         ({"a": [{"anything-but": {"suffix": ["a", ""]}}]}, "over an empty suffix"),
+        ({"a": [{"anything-but": {"prefix": ""}}]}, "over an empty prefix"),
         ({"a": [{"anything-but": {"wildcard": ["**"]}}]}, r'"wildcard" with \*\*'),
         ({"a": [{"anything-but": [["x"]]}]}, "holds a list or an object"),
         ({"a": [{"anything-but": [{"prefix": "x"}]}]}, "holds a list or an object"),
@@ -653,7 +747,9 @@ def test_what_a_pattern_does_not_name_is_not_read() -> None:
         ({"a": {"$or": {"b": [1]}}}, '"a" has a "\\$or" that is not a list of at least two'),
         ({"$or": [{"a": [1]}, {}]}, "must be an object with at least one attribute"),
         ({"$or": [{"a": [1]}, "b"]}, "must be an object with at least one attribute"),
-        ({"$or": [{"a": [1]}, {"prefix": ["b"]}]}, 'must hold patterns, not the operator "prefix"'),
+        ({"$or": [{"a": [1]}, 5]}, "must be an object with at least one attribute"),
+        ({"$or": [{"a": [1]}, {"prefix": ["b"]}]}, '^"\\$or" must hold patterns, not the operator "prefix"'),
+        ({"a": {"$or": [{"a": [1]}, {"prefix": ["b"]}]}}, '^"a.\\$or" must hold patterns, not the operator "prefix"'),
         ({"$or": [{"a": [1]}, {"b": 1}]}, '"b" must be a list'),
         ({"a": [1], "$or": [{"a": [2]}, {"b": [1]}]}, '"a" is tested twice'),
         ({"a": {"b": [1]}, "a.b": [2]}, '"a.b" is tested twice'),
@@ -664,6 +760,42 @@ def test_a_wrong_pattern_is_refused_and_the_place_named(pattern: Any, message: s
         Pattern(pattern)
 
 
+@pytest.mark.parametrize(
+    "matcher",
+    [
+        ["x"],
+        {},
+        {"sufix": "x"},
+        {"prefix": 1},
+        {"prefix": {"wildcard": "x"}},
+        {"prefix": {"equals-ignore-case": 1}},
+        {"suffix": 1},
+        {"suffix": {"wildcard": "x"}},
+        {"suffix": {"equals-ignore-case": 1}},
+        {"equals-ignore-case": 1},
+        {"wildcard": 1},
+        {"wildcard": "**"},
+        {"exists": 1},
+        {"numeric": 5},
+        {"numeric": [">", "5"]},
+        {"numeric": [">", [5]]},
+        {"numeric": [">", 5, "<", 5]},
+        {"cidr": 1},
+        {"cidr": "x"},
+        {"anything-but": []},
+        {"anything-but": [["x"]]},
+        {"anything-but": {}},
+        {"anything-but": {"prefix": []}},
+        {"anything-but": {"prefix": 1}},
+        {"anything-but": {"prefix": ""}},
+        {"anything-but": {"wildcard": "**"}},
+    ],
+)
+def test_a_wrong_test_is_refused_with_the_place_of_its_attribute(matcher: Any) -> None:
+    with pytest.raises(ValueError, match=r'^"a\.b" h'):
+        Pattern({"a": {"b": [matcher]}})
+
+
 def test_a_pattern_has_so_many_ways_to_match_and_no_more() -> None:
     def ways(count: int) -> dict[str, Any]:
         return {"$or": [{"a": {str(number): [1]}} for number in range(count)]}
@@ -671,3 +803,5 @@ def test_a_pattern_has_so_many_ways_to_match_and_no_more() -> None:
     assert Pattern(ways(MAXIMUM_COMBINATIONS)).matches(image({"a": {str(MAXIMUM_COMBINATIONS - 1): 1}}))
     with pytest.raises(ValueError, match='has more than 1000 ways to match, by its "\\$or"'):
         Pattern({"b": [1]} | ways(MAXIMUM_COMBINATIONS + 1))
+    with pytest.raises(ValueError, match='^"b" has more than 1000 ways to match'):
+        Pattern({"b": {"c": ways(32), "d": ways(32)}})
