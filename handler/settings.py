@@ -472,7 +472,7 @@ def parse(document: bytes) -> Settings:
 
 def _stamp(definition: Raw) -> bytes:
     """Return the stamp of a list view: 32 bits of its definition's checksum, two a character."""
-    fields: dict[str, Any] = msgspec.json.decode(definition)
+    fields: dict[str, Any] = _DEFINITION.decode(definition)
     # It changes no row, and each write applies it.
     fields.pop("ttl_seconds", None)
     checksum = zlib.crc32(msgspec.json.encode(fields, order="sorted"))
@@ -512,3 +512,5 @@ def _from_json(kind: type, value: Any) -> Any:
 _SETTINGS = msgspec.json.Decoder(Settings, dec_hook=_from_json, float_hook=Decimal)
 _VIEW: msgspec.json.Decoder[View] = msgspec.json.Decoder(View, dec_hook=_from_json, float_hook=Decimal)
 _VIEWS = msgspec.json.Decoder(_Views)
+_DEFINITION = msgspec.json.Decoder(float_hook=lambda digits: Raw(digits.encode()))
+"""With each digit of the numbers in a `where`, for the stamp."""

@@ -289,3 +289,9 @@ def test_a_lists_definition_has_the_same_stamp_as_ever() -> None:
     assert reversed_view.stamp == STAMP
     assert stamp(ttl_seconds=600) == STAMP
     assert stamp(limit=5) != STAMP
+    assert stamp(where={"n": [0.5]}) == b"\n   \r\r\n\n\n\t  \n\n\r\n"
+
+
+def test_a_lists_stamp_tells_numbers_apart_in_their_last_digit() -> None:
+    numbers = ("0.1", "0.10000000000000000000000000000000000001", '"0.1"')
+    assert len({stamp(where={"n": [msgspec.Raw(number.encode())]}) for number in numbers}) == 3
