@@ -14,8 +14,9 @@ DYNAMODB := .build/dynamodb-local/installed.json
 SCAN := .build/scan/bin
 SCANNERS := .build/scan/.installed
 MUTMUT := .build/mutants/.installed
-# A process for each processor, and all tests of one file in one: they share what they have set up.
-PARALLEL := -n auto --dist loadfile
+# Tests that mostly wait for Terraform and for servers: a process for each processor, and one for all tests of a file. The
+# others measure, or want the machine for themselves.
+WAITING := tests/end_to_end tests/local tests/module
 PYTEST_ARGUMENTS ?=
 FILES ?=
 HISTORIES ?= 20000
@@ -64,7 +65,8 @@ demo: $(INSTALLED) ## Run the pizza app end to end on this machine
 
 .PHONY: test
 test: $(INSTALLED) $(DYNAMODB) ## Run every test: Python's, Terraform's, then the handler's on the other runtimes
-	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGUMENTS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGUMENTS) $(WAITING)
+	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS) $(WAITING:%=--ignore=%)
 	$(BIN)/python -m local terraform test
 	@$(BIN)/python -m tooling.runtimes $(RUNTIMES)
 

@@ -398,7 +398,8 @@ variable "momento" {
       comes again. Default: none: as fast as it can. Momento's quota on demand, unless it was raised, is 100 a second
       for all that use the cache in the Region: give the module its share, divided by the stream's shards times
       `parallelization_factor`, each of which is an environment. Fractions are allowed, but leave room within `timeout`
-      for all operations of one record: two for each list.
+      for all operations of one record: two for each list, and up to three for an item that leaves a place in a `unique` view
+      whose key lacks a part of the primary key.
     - `max_item_bytes`: the largest entry that Momento takes, in bytes, its key included. What is larger is not cached.
       Default: 5000000, Momento's 5 MB. Set it where your account allows more, or less.
   EOT

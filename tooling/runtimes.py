@@ -23,7 +23,7 @@ HISTORIES = 250
 # The whole suite takes a quarter of an hour, and most of it runs Terraform. These run the handler. Of the faults, those
 # whose garbage a collector has to find: what it finds differs between versions.
 TESTS = (
-    ("-m", "pytest", "--quiet", "-n", "auto", "--dist", "loadfile", "tests/unit"),
+    ("-m", "pytest", "--quiet", "tests/unit"),
     ("-m", "tests.property", "soak", "--histories", str(HISTORIES)),
     ("-m", "tests.endurance", "--short", "throttled", "raising"),
 )

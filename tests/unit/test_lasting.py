@@ -43,7 +43,7 @@ def uncollected() -> Iterator[list[Any]]:
     [TransientError("busy"), RefusedError("no"), CacheError("away"), KeyRefusedError("key")],
     ids=lambda error: type(error).__name__,
 )
-@pytest.mark.parametrize("name", ["set", "delete", "get_with_hash", "set_if_hash", "renew"])
+@pytest.mark.parametrize("name", ["set", "delete", "look", "get_with_hash", "set_if_hash", "renew"])
 def test_no_batch_is_kept_by_a_cycle_through_an_error_that_was_caught(
     uncollected: list[Any], name: str, error: Exception
 ) -> None:

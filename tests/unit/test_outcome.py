@@ -176,8 +176,8 @@ def test_failures_that_fill_the_line_to_its_last_byte_are_named(more: int, omitt
     first, *others = sorted(batch.identifiers)
 
     def of_500_bytes(number: int, more: int = 0) -> Rejection:
-        named = told(batch, [Rejection(number, "")]).log["failures"]
-        return Rejection(number, "r" * (500 - len(", ") - len(json.dumps(named[0])) + more))
+        named = told(batch, [Rejection(number, "", None)]).log["failures"]
+        return Rejection(number, "r" * (500 - len(", ") - len(json.dumps(named[0])) + more), None)
 
     log = told(batch, [of_500_bytes(first, more), *map(of_500_bytes, others)]).log
     assert log["failures_omitted"] == omitted
