@@ -229,15 +229,33 @@ def connections_to(port: int) -> list[socket.socket]:
     return found
 
 
-def test_the_kernel_drops_a_connection_soon_after_nobody_acknowledges_its_bytes(server: MomentoServer) -> None:
-    async def walk(_: MomentoCache) -> list[int]:
-        timeouts = []
-        for connection in connections_to(server.port):
-            with connection:
-                timeouts.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+def user_timeouts(port: int) -> list[int]:
+    """Return after how many milliseconds the kernel drops each of those where nobody acknowledges its bytes."""
+    timeouts = []
+    for connection in connections_to(port):
+        with connection:
+            timeouts.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+    return timeouts
+
+
+def test_the_kernel_drops_a_connection_soon_after_nobody_acknowledges_its_bytes(
+    server: MomentoServer, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def plain(_: MomentoCache) -> list[int]:
+        return user_timeouts(server.port)
+
+    async def over_tls(port: int) -> list[int]:
+        cache = MomentoCache(momento(None), StoredKey(b64('{"api_key": "good", "endpoint": "one.example.com"}')))
+        await cache.connect()
+        timeouts = user_timeouts(port)
+        await cache.close()
         return timeouts
 
-    assert use(server, walk) == [UNACKNOWLEDGED_SECONDS * 1000]
+    assert use(server, plain) == [UNACKNOWLEDGED_SECONDS * 1000]
+    with Tunnels(server.port, certificate) as tunnels:
+        port = tunnels.server_address[1]
+        monkeypatch.setenv("grpc_proxy", f"http://127.0.0.1:{port}")
+        assert asyncio.run(over_tls(port)) == [UNACKNOWLEDGED_SECONDS * 1000]
 
 
 def test_a_replaced_connection_is_closed_and_another_one_is_opened(server: MomentoServer) -> None:
@@ -249,6 +267,10 @@ def test_a_replaced_connection_is_closed_and_another_one_is_opened(server: Momen
         cache.request_seconds = REQUEST_SECONDS
         with pytest.raises(TransientError):
             await cache.get_with_hash("k")
+        # Before the next request is made, because that is held back meanwhile.
+        async with asyncio.timeout(10):
+            while proxy.accepted < 2:
+                await asyncio.sleep(0.01)
         await cache.delete("k")
         used, unused = proxy.received
         await cache.delete("k")
