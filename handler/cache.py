@@ -251,13 +251,16 @@ class _Room:
         size = min(size, self._size)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((size, turn))
-        self.give(0)
+        self._admit()
         await turn
         return size
 
     def give(self, size: int) -> None:
         """Give back so many bytes."""
         self._free += size
+        self._admit()
+
+    def _admit(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._free:
             size, turn = self._waiting.popleft()
             if not turn.cancelled():
