@@ -2,7 +2,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
@@ -10,6 +10,7 @@ from handler.cache import (
     ATTEMPTS,
     BATCH_BYTES,
     CONCURRENCY,
+    KNOWN_SIZES,
     ROW_BYTES,
     Applied,
     CacheError,
@@ -834,6 +835,42 @@ def test_lists_that_are_made_take_no_more_than_their_share_of_the_memory(megabyt
     assert run(updates_of_lists(20), cache, memory=memory).failures == ()
     assert cache.writes.most == at_once
     assert cache.reads.most > at_once
+
+
+def test_a_list_that_was_read_is_counted_until_it_is_written() -> None:
+    class Unfinished(EngineCache):
+        lists: ClassVar[set[str]] = set()
+        most = 0
+
+        async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
+            self.lists.add(key)
+            self.most = max(self.most, len(self.lists))
+            return await super().get_with_hash(key, consistent=consistent)
+
+        async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
+            # Long enough for any other list to be read meanwhile.
+            await asyncio.sleep(0.1)
+            hashed = await super().set_if_hash(key, value, ttl_seconds, expected)
+            self.lists.remove(key)
+            return hashed
+
+    cache = Unfinished()
+    row = json.dumps({"id": "order-x", "createdAt": "2020", "more": "x" * 4_000_000}).encode()
+    for number in range(5):
+        cache.put(f"creator-{number}", b"[%b]" % row)
+    # Room to read two of 5 MB, and to write one.
+    assert run(updates_of_lists(5), cache, memory=Memory(128)).failures == ()
+    assert cache.most == 2
+
+
+def test_of_so_many_lists_the_size_is_known_and_of_the_first_it_is_forgotten() -> None:
+    memory = Memory()
+    for number in range(KNOWN_SIZES):
+        memory.see(f"list-{number}", number + 1)
+    assert memory.expected("list-0") == 1
+    memory.see("list-0", 5)
+    memory.see("another", 7)
+    assert [memory.expected(key) for key in ("list-0", "list-1", "list-2", "another")] == [5, None, 3, 7]
 
 
 @pytest.mark.parametrize(("megabytes", "first", "other"), [(32, 1, 1), (128, 1, 1), (512, 7, 1), (1_024, 14, 2)])
