@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import pytest
+from msgspec import structs
 
 from handler.cache import (
     ATTEMPTS,
@@ -516,6 +517,14 @@ def test_a_key_as_long_as_the_largest_entry_is_asked_for_and_a_longer_one_is_not
     applied = run([DeleteEntry("order", "k" * 100, 1), DeleteEntry("order", "k" * 101, 2)], cache)
     assert cache.requests == [("delete", "k" * 100)]
     assert applied.counts == {"delete": 1, "too_big": 1}
+
+
+def test_an_entry_that_may_be_anothers_is_compared_whatever_the_length_of_its_key() -> None:
+    cache = EngineCache(limits=Limits(item_bytes=100))
+    (delete,) = own_deletes(1)
+    applied = run([structs.replace(delete, key="k" * 100), structs.replace(delete, key="k" * 101)], cache)
+    assert cache.requests == [("look", "k" * 100)]
+    assert applied.counts == {"left_alone": 1, "too_big": 1}
 
 
 def test_an_item_too_big_is_absent_not_stale(cache: EngineCache, stream: Stream) -> None:
