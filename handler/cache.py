@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from handler import lists
 from handler.attributes import AttributeValue, AttributeValueError, Image
@@ -559,7 +559,7 @@ class _Run:
             return
         for each in deletes:
             if each.key in own:
-                self._tasks.create_task(self._attempt(structs.replace(each, leaving=None)))
+                self._tasks.create_task(self._attempt(each))
             else:
                 self.counts["left_alone"] += 1
 

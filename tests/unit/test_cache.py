@@ -473,7 +473,9 @@ def test_an_entry_that_momento_does_not_read_fails_alone(cache: EngineCache) -> 
 def test_a_look_is_made_again_while_momento_may_answer_the_next_time(cache: EngineCache) -> None:
     cache.put("order-0", b'{"n":1}')
     refuse(cache, "look", TransientError("throttled"), times=2)
+    began = cache.clock()
     assert run(own_deletes(1), cache).counts == {"delete": 1, "retry": 2}
+    assert cache.clock() - began == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(
@@ -880,6 +882,19 @@ def test_of_so_many_lists_the_size_is_known_and_of_the_first_it_is_forgotten() -
     memory.see("list-0", 5)
     memory.see("another", 7)
     assert [memory.expected(key) for key in ("list-0", "list-1", "list-2", "another")] == [5, None, 3, 7]
+
+
+@pytest.mark.parametrize(("megabytes", "at_once"), [(32, 1), (128, 2), (512, 9)])
+def test_lists_that_are_remembered_take_no_more_than_their_share_of_the_memory(megabytes: int, at_once: int) -> None:
+    cache, memory = CountingCache(), Memory(megabytes)
+    memory.remembered_bytes = 20 * 1_000_000
+    row = json.dumps({"id": "order-x", "createdAt": "2020", "more": "x" * 749_000}).encode()
+    for number in range(20):
+        cache.put(f"creator-{number}", b"[%b]" % row)
+    run(updates_of_lists(20), cache, memory=memory)
+    cache.reads.most = cache.writes.most = 0
+    assert run(updates_of_lists(20), cache, memory=memory).failures == ()
+    assert (cache.reads.most, cache.writes.most) == (0, at_once)
 
 
 @pytest.mark.parametrize(("megabytes", "first", "other"), [(32, 1, 1), (128, 1, 1), (512, 7, 1), (1_024, 14, 2)])
@@ -1384,19 +1399,25 @@ def test_a_cut_list_that_time_does_not_allow_to_rebuild_is_away_and_its_records_
     assert len(applied.failures) == 1
 
 
-def test_a_cut_list_of_the_table_itself_is_rebuilt_at_once(cache: EngineCache) -> None:
+@pytest.mark.parametrize("reads", [0, 1])
+def test_a_cut_list_of_the_table_itself_is_rebuilt_at_once(cache: EngineCache, reads: int) -> None:
+    memory = Memory()
+    # A list is remembered where it was written over the one before.
+    cache.put("p", b"[]")
     stream = Stream("pk", "createdAt")
     for number in (1, 2, 3):
         stream.put(order(number) | {"pk": "p"})
-    run(operations(stream, FIRST_TWO_OF_TABLE), cache, MemoryTable())
+    run(operations(stream, FIRST_TWO_OF_TABLE), cache, MemoryTable(), memory=memory)
     stream.delete("p", order(3)["createdAt"])
     started = cache.clock()
     table = MemoryTable([image(item) for item in stream.items.values()])
-    applied = run(operations(only_the_last(stream), FIRST_TWO_OF_TABLE), cache, table)
+    applied = run(
+        operations(only_the_last(stream), FIRST_TWO_OF_TABLE), cache, table, memory=Memory() if reads else memory
+    )
     assert [row["createdAt"] for row in json.loads(cache.get("p") or b"")] == [order(n)["createdAt"] for n in (2, 1)]
     assert table.queries == [(None, {"pk": {"S": "p"}})]
     assert cache.clock() == started
-    assert applied.counts == {"list_read": 1, "list_rebuild": 1, "list_update": 1}
+    assert [applied.counts[name] for name in ("list_read", "list_rebuild", "list_update")] == [reads, 1, 1]
 
 
 def only_the_last(stream: Stream) -> Stream:
