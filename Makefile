@@ -14,9 +14,9 @@ DYNAMODB := .build/dynamodb-local/installed.json
 SCAN := .build/scan/bin
 SCANNERS := .build/scan/.installed
 MUTMUT := .build/mutants/.installed
-# Tests that mostly wait for Terraform and for servers: a process for each processor, and one for all tests of a file. The
+# Tests that mostly wait for Terraform: a process for each processor, and all tests of a file in one. The
 # others measure, or want the machine for themselves.
-WAITING := tests/end_to_end tests/local tests/module
+WAITING := tests/end_to_end tests/module
 PYTEST_ARGUMENTS ?=
 FILES ?=
 HISTORIES ?= 20000
