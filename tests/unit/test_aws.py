@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
-import msgspec
 import pytest
 from moto import mock_aws
 
@@ -309,70 +308,6 @@ def test_the_secret_and_momento_leave_the_init_phase_time_to_say_what_is_wrong()
 
 
 @contextlib.contextmanager
-def refusing(code: str, message: str) -> Iterator[str]:
-    """Give the address of a server that refuses each request as DynamoDB does."""
-    body = json.dumps({"__type": f"com.amazon.coral.validate#{code}", "message": message}).encode()
-
-    class Refusal(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(400)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.mark.parametrize(
-    ("message", "kind", "told"),
-    [
-        # DynamoDB's own words, which DynamoDB Local repeats: tests/local/test_dynamodb.py.
-        (
-            "One or more parameter values were invalid: Condition parameter type does not match schema type",
-            NotAKeyError,
-            "rebuild_from: a value is not of its key's type",
-        ),
-        (
-            "One or more parameter values are not valid: private",
-            CacheError,
-            "rebuild_from: the query failed: ValidationException",
-        ),
-    ],
-)
-def test_a_query_by_a_value_of_another_type_than_its_keys_is_told_from_other_refusals(
-    monkeypatch: pytest.MonkeyPatch, message: str, kind: type[CacheError], told: str
-) -> None:
-    with refusing("ValidationException", message) as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-        with pytest.raises(CacheError) as caught:
-            numbers(DynamoTable(Table(name="orders")), source(), {"pk": {"S": "private"}})
-    assert (type(caught.value), str(caught.value)) == (kind, told)
-
-
-def test_a_query_by_both_key_attributes_gives_that_item_alone(table: DynamoTable) -> None:
-    for number in range(3):
-        put(pk={"B": b"\x00"}, sk={"N": str(number)})
-    assert numbers(table, source(), {"pk": {"B": "AA=="}, "sk": {"N": "1"}}) == ["1"]
-
-
-def test_a_query_that_is_refused_names_the_input_and_not_the_item(table: DynamoTable) -> None:
-    with pytest.raises(CacheError, match="rebuild_from: the query failed: ") as caught:
-        numbers(table, source("none"), {"by": {"S": "private"}})
-    assert "private" not in str(caught.value)
-
-
-@contextlib.contextmanager
 def answering(monkeypatch: pytest.MonkeyPatch, status: int, body: bytes) -> Iterator[DynamoTable]:
     """A table behind a server that gives every query this answer."""
 
@@ -398,6 +333,48 @@ def answering(monkeypatch: pytest.MonkeyPatch, status: int, body: bytes) -> Iter
             thread.join()
 
 
+def refusal(code: str, message: str) -> bytes:
+    """Give the body of an answer by which DynamoDB refuses a request."""
+    return json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}).encode()
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "told"),
+    [
+        # DynamoDB's own words, which DynamoDB Local repeats: tests/local/test_dynamodb.py.
+        (
+            "One or more parameter values were invalid: Condition parameter type does not match schema type",
+            NotAKeyError,
+            "rebuild_from: a value is not of its key's type",
+        ),
+        (
+            "One or more parameter values are not valid: private",
+            CacheError,
+            "rebuild_from: the query failed: ValidationException",
+        ),
+    ],
+)
+def test_a_query_by_a_value_of_another_type_than_its_keys_is_told_from_other_refusals(
+    monkeypatch: pytest.MonkeyPatch, message: str, kind: type[CacheError], told: str
+) -> None:
+    body = refusal("ValidationException", message)
+    with answering(monkeypatch, 400, body) as table, pytest.raises(CacheError) as caught:
+        numbers(table, source(), {"pk": {"S": "private"}})
+    assert (type(caught.value), str(caught.value)) == (kind, told)
+
+
+def test_a_query_by_both_key_attributes_gives_that_item_alone(table: DynamoTable) -> None:
+    for number in range(3):
+        put(pk={"B": b"\x00"}, sk={"N": str(number)})
+    assert numbers(table, source(), {"pk": {"B": "AA=="}, "sk": {"N": "1"}}) == ["1"]
+
+
+def test_a_query_that_is_refused_names_the_input_and_not_the_item(table: DynamoTable) -> None:
+    with pytest.raises(CacheError, match="rebuild_from: the query failed: ") as caught:
+        numbers(table, source("none"), {"by": {"S": "private"}})
+    assert "private" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
@@ -413,8 +390,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, status: int, body: bytes) -> Iter
 def test_a_query_that_may_succeed_the_next_time_is_told_from_one_that_cannot(
     monkeypatch: pytest.MonkeyPatch, status: int, code: str, kind: type[CacheError]
 ) -> None:
-    body = msgspec.json.encode({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "private"})
-    with answering(monkeypatch, status, body) as table, pytest.raises(CacheError) as caught:
+    with answering(monkeypatch, status, refusal(code, "private")) as table, pytest.raises(CacheError) as caught:
         numbers(table, source(), {"pk": {"B": "AA=="}})
     assert type(caught.value) is kind
     assert str(caught.value) == f"rebuild_from: the query failed: {code}"
