@@ -37,6 +37,9 @@ Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-j
 CONFLICT_DELAY_SECONDS = 0.02
 """The longest wait before a list that another writer changed is read again."""
 
+CPU_SECONDS = 0.05
+"""How long a rebuild may look at items before other requests have their turn: a `where` may take long with each."""
+
 CONCURRENCY = 32
 """Requests under way at once."""
 
@@ -733,7 +736,12 @@ class _Run:
         self.counts["list_rebuild"] += 1
         rows: dict[str, lists.EncodedRow] = {}
         size = 0
+        started = self._clock()
         async for image in self._query(update, share):
+            if self._clock() - started > CPU_SECONDS:
+                await asyncio.sleep(0)
+                self._require(self._cache.request_seconds)
+                started = self._clock()
             try:
                 place = place_of(view, image)
                 if place is None or place[0] != update.key:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from handler.cache import Applied
-from handler.records import Batch, Rejection, item_hash
+from handler.records import Batch, Change, Rejection, item_hash
 
 LOGGED_FAILURES = 10
 """How many operations that failed the log line names: the first, because the rest tends to be the same."""
@@ -27,6 +27,11 @@ left to the fields that Powertools adds.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 """
 
+_LEFT_OUT = (
+    "from here on, there was no time to match items with the views' `where`: test less of them, lower `batch_size`, or "
+    "raise `memory_size`"
+)
+
 _ORDER = attrgetter("sequence_number")
 
 
@@ -44,7 +49,9 @@ class Outcome(Struct, frozen=True):
     metrics: Mapping[str, float]
 
 
-def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now: float) -> Outcome:
+def report(
+    batch: Batch, rejections: Sequence[Rejection], applied: Applied, now: float, left_out: Sequence[Change] = ()
+) -> Outcome:
     """Tell what came of a batch.
 
     Args:
@@ -52,6 +59,7 @@ def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now:
         rejections: what the plan could not do.
         applied: what came of the plan.
         now: seconds since the epoch.
+        left_out: the changes that there was no time to plan, oldest first.
 
     Returns:
         a response that names the lowest unfinished sequence number alone: Lambda retries all that follows it.
@@ -60,13 +68,12 @@ def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now:
     items = {change.sequence_number: change.item for change in batch.changes}
     rejected = sorted((*batch.rejections, *rejections), key=_ORDER)
     # Told alike. An operation may stand for several items: it is named by the first, whose record is retried from.
-    failed = sorted(
-        (
-            Rejection(each.operation.lowest, each.reason, item_hash(items[each.operation.lowest]), each.operation.view)
-            for each in applied.failures
-        ),
-        key=_ORDER,
-    )
+    failed = [
+        Rejection(each.operation.lowest, each.reason, item_hash(items[each.operation.lowest]), each.operation.view)
+        for each in applied.failures
+    ]
+    failed += [Rejection(each.sequence_number, _LEFT_OUT, item_hash(each.item)) for each in left_out[:1]]
+    failed.sort(key=_ORDER)
     logged = sorted((*rejected[:LOGGED_REJECTIONS], *failed[:LOGGED_FAILURES]), key=_ORDER)
     lowest = batch.identifiers[logged[0].sequence_number] if logged else None
     delay = None if batch.oldest is None else max(0.0, now - batch.oldest)
@@ -82,12 +89,13 @@ def report(batch: Batch, rejections: Sequence[Rejection], applied: Applied, now:
             "failed": len(rejected) + len(failed),
             **({} if lowest is None else {"retry_from": _cut(lowest), "failures": named}),
             **({"failures_omitted": omitted} if omitted else {}),
+            **({"records_left_out": len(left_out)} if left_out else {}),
         },
         metrics={
             "Records": len(batch.identifiers),
             "RejectedRecords": len({each.sequence_number for each in rejected}),
             "CacheWrites": counts.get("set", 0) + counts.get("delete", 0) + counts.get("list_update", 0),
-            "CacheFailures": len(applied.failures),
+            "CacheFailures": len(failed),
             "ListConflicts": counts.get("list_conflict", 0),
             "ListRebuilds": counts.get("list_rebuild", 0),
             "TooBig": counts.get("too_big", 0),

@@ -1,7 +1,7 @@
 """Plan: what a batch's net changes mean for the cache, as the fewest operations that say it."""
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -81,6 +81,35 @@ class UpdateList(_Operation, frozen=True):
 Operation = SetEntry | DeleteEntry | UpdateList
 
 
+class TooLongError(Exception):
+    """The plan took longer than it may."""
+
+
+class Watch:
+    """Ends a plan that takes too long.
+
+    Args:
+        clock: the time in seconds, from any start.
+        until: when the plan has to be done, by that clock.
+
+    Attributes:
+        looks: how often a view looked at an image so far.
+    """
+
+    __slots__ = ("_clock", "_until", "looks")
+
+    def __init__(self, clock: Callable[[], float], until: float) -> None:
+        self.looks = 0
+        self._clock = clock
+        self._until = until
+
+    def look(self) -> None:
+        """Count a look, and check the time."""
+        self.looks += 1
+        if self._clock() > self._until:
+            raise TooLongError
+
+
 class KeyCollisionError(Exception):
     """Two views give one cache key. Names the views, not the key."""
 
@@ -113,7 +142,7 @@ class _Draft(Struct):
     condition: Mapping[str, AttributeValue] | None
 
 
-def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
+def plan(changes: Iterable[NetChange], settings: Settings, watch: Watch | None = None) -> Plan:
     """Plan the operations that bring every view up to the last image of every item.
 
     Where one item leaves a key (or row) and another has it in the end, the other's stays, whatever the order of their
@@ -121,6 +150,14 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
     number wins. A record with an image that a view cannot show is rejected for that view alone, which goes on without
     the image. An item of which a view shows the same before, throughout and after the batch is nothing to do, unless it
     was refreshed, another item leaves its place, or `skip_unchanged` is off.
+
+    Args:
+        changes: by item, lowest sequence number first.
+        settings: the views.
+        watch: ends a plan that takes too long; None: it takes what it takes.
+
+    Raises:
+        TooLongError: it took too long.
     """
     drafts: dict[str, _Draft] = {}
     stays: dict[tuple[str, Place], _State] = {}
@@ -130,7 +167,7 @@ def plan(changes: Iterable[NetChange], settings: Settings) -> Plan:
         skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image, _ in images)
         encoded: dict[int, Encoded] = {}
         for name, view in settings.views.items():
-            seen = _seen(view, images)
+            seen = _seen(view, images, watch)
             if skips and _unchanged(view, seen.states):
                 stays.update({(name, each.place): each for each in seen.states if each.place is not None})
             else:
@@ -248,10 +285,12 @@ class _Seen(NamedTuple):
     rejected: dict[int, str]
 
 
-def _seen(view: View, images: Iterable[tuple[int, Image | None, bool]]) -> _Seen:
+def _seen(view: View, images: Iterable[tuple[int, Image | None, bool]], watch: Watch | None) -> _Seen:
     """Look at all of an item's images."""
     seen = _Seen([], {})
     for sequence_number, image, is_new in images:
+        if watch is not None:
+            watch.look()
         try:
             place = place_of(view, image)
             shown = None if image is None or place is None else _shown(view, image)

@@ -29,6 +29,22 @@ class Clock:
         return round(self.now * 1000)
 
 
+class SlowClock(Clock):
+    """A time that goes on each time that it is looked at, as for a processor that has much to do in between.
+
+    Args:
+        seconds: by how much.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def __call__(self) -> float:
+        self.now += self.seconds
+        return self.now
+
+
 class _Waiting(selectors.DefaultSelector):
     """Lets the clock go on instead of waiting."""
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 from msgspec import structs
 
+from handler.attributes import Image
 from handler.cache import (
     ATTEMPTS,
     BATCH_BYTES,
@@ -32,7 +33,7 @@ from handler.settings import RebuildFrom
 from handler.views import DeleteEntry, Operation, SetEntry, plan
 from local.momento.engine import Limits
 from tests import doubles
-from tests.doubles import EngineCache, MemoryTable
+from tests.doubles import Clock, EngineCache, MemoryTable
 from tests.pizza import LIST, VIEWS, order, settings
 from tests.stream import Stream, image
 
@@ -1471,6 +1472,69 @@ def test_a_limited_rebuild_goes_on_where_the_rows_of_the_batch_may_take_the_plac
     table = MemoryTable([image(order(number, numItems=BIG)) for number in range(1, 61)])
     run(operations(stream, {"all": FIRST_TWO_OF_INDEX["all"] | {"limit": 20}}), cache, table)
     assert rows(cache, "all-orders") == [f"order-{number}" for number in range(70, 50, -1)]
+
+
+class Tedious(MemoryTable):
+    """A table on one page, whose items take a tenth of a second each to be looked at."""
+
+    def __init__(self, images: Iterable[Image], clock: Clock) -> None:
+        super().__init__(images)
+        self._clock = clock
+
+    async def query(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
+        images: list[Image] = []
+        while True:
+            page = await super().query(source, condition, after)
+            images += page.images
+            after = page.after
+            if after is None:
+                return Page(TediousImages(images, self._clock), None)
+
+
+class TediousImages(Sequence[Image]):
+    def __init__(self, images: Sequence[Image], clock: Clock) -> None:
+        self._images = images
+        self._clock = clock
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, place: Any) -> Any:
+        self._clock.now += 0.1
+        return self._images[place]
+
+
+def test_a_rebuild_that_takes_long_lets_other_requests_have_their_turn() -> None:
+    cache = EngineCache()
+    stream = Stream()
+    stream.put(order(1))
+    stream.put(order(2, creator="bob"))
+    written: dict[str, float] = {}
+    started = cache.clock()
+
+    def note(name: str, key: str) -> None:
+        if name == "set_if_absent":
+            written[key] = cache.clock() - started
+
+    cache.before = note
+    views = {"creator_orders": VIEWS["creator_orders"]}
+    run(operations(stream, views), cache, Tedious([image(order(number)) for number in range(100, 300)], cache.clock))
+    assert set(written) == {"ann", "bob"}
+    assert written["bob"] < 1
+    assert written["ann"] > 20
+
+
+def test_a_rebuild_whose_items_take_too_long_ends_with_the_invocations_time() -> None:
+    cache = EngineCache()
+    stream = Stream()
+    stream.put(order(1))
+    started = cache.clock()
+    views = {"creator_orders": VIEWS["creator_orders"]}
+    applied = run(
+        operations(stream, views), cache, Tedious([image(order(number)) for number in range(100, 1_100)], cache.clock)
+    )
+    assert applied.counts["out_of_time"] == 1
+    assert 55 < cache.clock() - started <= 60
 
 
 def test_a_limited_rebuild_goes_on_where_the_batch_may_replace_all_of_it() -> None:

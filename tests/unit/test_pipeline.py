@@ -1,6 +1,8 @@
 import asyncio
 import gc
+import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from handler.outcome import LOGGED_FAILURES, Outcome
 from handler.pipeline import process
 from handler.settings import SettingsError
 from tests import doubles
-from tests.doubles import EngineCache, MemoryTable
+from tests.doubles import EngineCache, MemoryTable, SlowClock
 from tests.pizza import VIEWS, order, settings
 from tests.stream import Stream, sequence_number
 
@@ -160,6 +162,69 @@ def test_an_item_that_takes_too_long_to_match_is_rejected_for_that_view_alone(st
     assert cache.keys() == sorted(
         [f"order-{number}" for number in range(1, 8)] + [f"slow-order-{number}" for number in (1, 2, 3, 4, 5, 7)]
     )
+
+
+def attempts(stream: Stream, cache: EngineCache, look_seconds: float) -> Iterator[tuple[list[Any], Outcome]]:
+    """Handle records until all are acknowledged, where each look at the time is so many seconds after the last."""
+    left = list(stream.records)
+    while left:
+        clock = SlowClock(look_seconds)
+        handling = process(
+            {"Records": left},
+            settings(ORDER),
+            cache,
+            MemoryTable(),
+            Memory(),
+            clock=clock,
+            deadline=clock.now + 60,
+            now=lambda: 0.0,
+        )
+        outcome = asyncio.run(handling)
+        yield left, outcome
+        failed = {each["itemIdentifier"] for each in outcome.response["batchItemFailures"]}
+        places = [place for place, record in enumerate(left) if sequence_number(record) in failed]
+        left = left[places[0] :] if places else []
+
+
+@pytest.mark.parametrize("items", [40, 1])
+def test_a_batch_that_takes_too_long_to_match_gets_further_with_each_attempt(items: int) -> None:
+    stream = Stream()
+    for number in range(40):
+        stream.put(order(number % items, status=str(number)))
+    cache = EngineCache()
+    handled_at_once = []
+    left = 40
+    for records, outcome in attempts(stream, cache, look_seconds=1.0):
+        handled_at_once.append(left - len(records))
+        left = len(records)
+        assert outcome.metrics["RejectedRecords"] == 0
+        if outcome.log["failed"]:
+            (failure,) = outcome.log["failures"]
+            assert failure["reason"].startswith("from here on, there was no time to match items")
+            assert len(failure["item"]) == 16
+            assert outcome.metrics["CacheFailures"] == 1
+            assert 0 < outcome.log["records_left_out"] < len(records)
+    # A quarter of 60 s is for a first try. Half of what came out of it is planned in the next.
+    assert set(handled_at_once[1:]) == {3}
+    assert cache.keys() == sorted(f"order-{number}" for number in range(items))
+    last = cache.get(f"order-{items - 1}")
+    assert last is not None
+    assert json.loads(last)["status"] == "39"
+
+
+def test_a_record_that_alone_takes_too_long_to_match_is_rejected_and_the_others_wait() -> None:
+    stream = Stream()
+    for number in range(3):
+        stream.put(order(number))
+    _, outcome = next(attempts(stream, EngineCache(), look_seconds=20.0))
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}
+    slow, rest = outcome.log["failures"]
+    assert slow["reason"].startswith(
+        "the views' `where` takes more than a quarter of the invocation's time for the item"
+    )
+    assert rest["sequence_number"] == sequence_number(stream.records[1])
+    assert outcome.metrics["RejectedRecords"] == 1
+    assert outcome.log["records_left_out"] == 2
 
 
 def test_the_log_shows_no_items_content_and_no_key(stream: Stream) -> None:
