@@ -169,7 +169,11 @@ def plan(changes: Iterable[NetChange], settings: Settings, watch: Watch | None =
         for name, view in settings.views.items():
             seen = _seen(view, images, watch)
             if skips and _unchanged(view, seen.states):
-                stays.update({(name, each.place): each for each in seen.states if each.place is not None})
+                # As in _writes(): an image from before the batch is not written again, because another item may have
+                # had the place since.
+                stays.update(
+                    {(name, each.place): each for each in seen.states if each.place is not None and each.is_new}
+                )
             else:
                 row = _last_row(view, seen, encoded)
                 try:

@@ -473,6 +473,21 @@ def test_an_item_that_did_not_change_keeps_its_place_before_another_that_leaves_
     assert set(operations) == {"x", "y"}
 
 
+def test_an_old_image_is_not_written_again_where_another_item_leaves_its_place() -> None:
+    stream = Stream()
+    stream.put(thing("a", 1, alias="x"))
+    # One transaction, whose records come in any order: c takes the place that a leaves.
+    stream.put(thing("c", 2, alias="x"))
+    stream.put(thing("a", 3, alias="y"))
+    stream.records[2]["dynamodb"]["NewImage"]["alias"] = {"N": "poison"}
+    stream.put(thing("c", 2, alias="z"))
+    result = planned(stream, ITEM, first=2)
+    operations = {each.key: each for each in result.operations}
+    assert [each.sequence_number for each in result.rejections] == [sequence(2)]
+    assert operations["x"] == DeleteEntry("mine", "x", sequence(3), leaving('{"n":2}', items="c"))
+    assert set(operations) == {"x", "z"}
+
+
 def test_the_whole_key_tells_where_a_view_shows_it_and_else_all_that_it_shows() -> None:
     stream = Stream()
     stream.put(thing("a", 1, alias="x"))
