@@ -588,12 +588,17 @@ class _Run:
                 await self._ask(lambda: self._cache.delete(key))
                 self.counts["delete"] += 1
             case UpdateList():
-                try:
-                    while not await self._update(operation):
-                        pass
-                except NotAKeyError:
-                    # There is no such list, and with the key's type in the settings there would be no operation.
-                    self.counts["not_a_key"] += 1
+                await self._bring_up_to_date(operation)
+
+    async def _bring_up_to_date(self, update: UpdateList) -> None:
+        try:
+            while not await self._update(update):
+                pass
+        except NotAKeyError:
+            # The index holds no such items. With the key's type in the settings, there would be no edits for them.
+            self.counts["not_a_key"] += 1
+            if rest := update.rest:
+                await self._bring_up_to_date(rest)
 
     async def _update(self, update: UpdateList) -> bool:
         """Bring a list up to date. Return False where it has to be looked at again."""
@@ -733,6 +738,8 @@ class _Run:
         Of more rows than the limit, and of a list that is too big, only as many as it takes to know that.
         """
         view = update.definition
+        # That the query was answered shows which type the key has.
+        edits = {member: edit for member, edit in update.edits.items() if member not in update.others}
         self.counts["list_rebuild"] += 1
         rows: dict[str, lists.EncodedRow] = {}
         size = 0
@@ -751,10 +758,10 @@ class _Run:
                 # Its own record is rejected for this view. The others are not to suffer for it.
                 self.counts["row_rejected"] += 1
                 continue
-            edit = update.edits.get(place[1])
+            edit = edits.get(place[1])
             # An index that lags may show the item as it was before what its old images show.
             leaves = isinstance(edit, Leaving) and edit.takes_item(image)
-            if leaves or lists.is_replaced(place[1], row, update.edits):
+            if leaves or lists.is_replaced(place[1], row, edits):
                 continue
             rows[place[1]] = row
             size += len(row)
@@ -768,7 +775,7 @@ class _Run:
                         break
                     rows[member] = kept
                     size += _size(kept)
-        return lists.edited(rows, update.edits)
+        return lists.edited(rows, edits)
 
     async def _query(self, update: UpdateList, share: _Share) -> AsyncIterator[Image]:
         source, condition = update.definition.rebuild_from, update.condition

@@ -108,6 +108,11 @@ class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):
             # The table's own key, which no item changes.
             structs.force_setattr(self, "index_key_attributes", ())
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether the types of all keys that are asked for are known."""
+        return self.key_condition.keys() <= self.attribute_types.keys()
+
     def condition(self, image: Image) -> dict[str, AttributeValue | None]:
         """Return the value that each attribute of the key condition must have; None: the item has no such value."""
         return {

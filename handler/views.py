@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
-from handler.attributes import AttributeValue, AttributeValueError, Image, encode
+from handler.attributes import AttributeValue, AttributeValueError, Image, encode, unpack
 from handler.changes import NetChange
 from handler.lists import Edit, Leaving
 from handler.records import ItemKey, Rejection, item_hash
@@ -70,12 +70,25 @@ class UpdateList(_Operation, frozen=True):
         definition: the view.
         edits: what becomes of each member.
         condition: what the view's `rebuild_from` asks its index for; None where the view has none.
+        others: member to the condition of its item, where that is another one, because the item has a key of another
+            type. Of these types, the index has one: which, its query tells.
     """
 
     ttl_seconds: int
     definition: ListView
     edits: Mapping[str, Edit]
     condition: Mapping[str, AttributeValue] | None
+    others: Mapping[str, Mapping[str, AttributeValue]] = {}
+
+    @property
+    def rest(self) -> "UpdateList | None":
+        """What remains to be done where the index cannot have what the condition asks for."""
+        condition = next(iter(self.others.values()), None)
+        if condition is None:
+            return None
+        edits = {member: edit for member, edit in self.edits.items() if member in self.others}
+        others = {member: other for member, other in self.others.items() if other != condition}
+        return structs.replace(self, edits=edits, condition=condition, others=others)
 
 
 Operation = SetEntry | DeleteEntry | UpdateList
@@ -134,12 +147,14 @@ class _Draft(Struct):
         lowest: the lowest sequence number, which is the first item's, for the items come in that order.
         writes: member to the write that counts; an item's entry has the member "".
         condition: what a rebuild would ask for.
+        others: member to the condition of its item, where that is another one.
     """
 
     view: str
     lowest: int
     writes: dict[str, Write]
     condition: Mapping[str, AttributeValue] | None
+    others: dict[str, Mapping[str, AttributeValue]]
 
 
 def plan(changes: Iterable[NetChange], settings: Settings, watch: Watch | None = None) -> Plan:
@@ -403,7 +418,11 @@ def _draft(
     for (key, member), write in writes.items():
         draft = drafts.get(key)
         if draft is None:
-            draft = drafts[key] = _Draft(name, lowest, {}, _condition(view, images[key]))
+            draft = drafts[key] = _Draft(name, lowest, {}, _condition(view, images[key]), {})
+        elif isinstance(view, ListView) and view.rebuild_from is not None and not view.rebuild_from.is_typed:
+            condition = _condition(view, images[key])
+            if condition and draft.condition and _types(condition) != _types(draft.condition):
+                draft.others[member] = condition
         draft.writes[member] = _later(draft.writes[member], write) if member in draft.writes else write
 
 
@@ -440,12 +459,16 @@ def _condition(view: View, image: Image) -> Mapping[str, AttributeValue] | None:
     return {attribute: value for attribute, value in condition if value is not None}
 
 
+def _types(condition: Mapping[str, AttributeValue]) -> list[str]:
+    return [unpack(value)[0] for value in condition.values()]
+
+
 def _operation(key: str, draft: _Draft, settings: Settings) -> Operation:
     view = settings.views[draft.view]
     ttl_seconds = view.ttl_seconds or settings.ttl_seconds
     edits = {member: write[1] if isinstance(write, tuple) else write for member, write in draft.writes.items()}
     if isinstance(view, ListView):
-        return UpdateList(draft.view, key, draft.lowest, ttl_seconds, view, edits, draft.condition)
+        return UpdateList(draft.view, key, draft.lowest, ttl_seconds, view, edits, draft.condition, draft.others)
     edit = edits[""]
     if isinstance(edit, bytes):
         return SetEntry(draft.view, key, draft.lowest, edit, ttl_seconds)

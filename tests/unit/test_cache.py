@@ -1631,6 +1631,26 @@ def test_an_item_whose_index_key_has_another_type_is_acknowledged_without_a_list
     assert cache.keys() == []
 
 
+@pytest.mark.parametrize("creators", list(itertools.permutations(["5", 5, "5"])))
+def test_a_list_that_is_named_alike_by_keys_of_two_types_is_rebuilt_for_the_items_that_its_index_holds(
+    cache: EngineCache, creators: Sequence[Any]
+) -> None:
+    class Strict(MemoryTable):
+        async def query(self, source: RebuildFrom, condition: Any, after: Any) -> Page:
+            if "S" not in condition["creator"]:
+                raise NotAKeyError("the key is a text")
+            return await super().query(source, condition, after)
+
+    stream = Stream()
+    for number, creator in enumerate(creators, 1):
+        stream.put(order(number, creator=creator))
+    table = Strict([image(order(9, creator="5"))])
+    applied = run(operations(stream, {"creator_orders": VIEWS["creator_orders"]}), cache, table)
+    assert not applied.failures
+    assert rows(cache, "5") == ["order-9", *(f"order-{number}" for number in (3, 2, 1) if creators[number - 1] == "5")]
+    assert applied.counts["not_a_key"] == (creators[0] == 5)
+
+
 def test_a_list_that_a_reader_filled_gets_its_definition_with_the_next_write(cache: EngineCache) -> None:
     cache.put("all-orders", b"[]")
     stream = Stream()
