@@ -5,6 +5,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +19,13 @@ from handler.attributes import Template
 from handler.aws import DynamoTable
 from handler.cache import CacheError, NotAKeyError
 from handler.settings import RebuildFrom, Table
+from local.aws import ACCOUNT_ID, REGION
 from local.dynamodb import DynamoDBLocal, install
 from local.dynamodb.installation import LOCK
 from local.server import ServerError
+from local.terraform import PROJECT
+
+README = (PROJECT / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +37,9 @@ def dynamodb() -> Iterator[DynamoDBLocal]:
 def create_table(dynamodb: DynamoDBLocal, name: str, **more: Any) -> str:
     """A table with the key `pk`; its stream's ARN."""
     more.setdefault("AttributeDefinitions", [{"AttributeName": "pk", "AttributeType": "S"}])
+    more.setdefault("KeySchema", [{"AttributeName": "pk", "KeyType": "HASH"}])
     created = dynamodb.client("dynamodb").create_table(
         TableName=name,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         **more,
@@ -62,6 +68,46 @@ def test_each_write_is_a_record_with_the_images_before_and_after(dynamodb: Dynam
         for each in records(dynamodb, stream_arn)
     ]
     assert changes == [("INSERT", None, first), ("MODIFY", first, second), ("REMOVE", second, None)]
+
+
+AWS = """\
+import json, re, sys
+import boto3
+
+[service, operation, *options] = sys.argv[1:]
+given = dict(zip(options[::2], options[1::2], strict=True))
+words = {name: "".join(map(str.capitalize, name[2:].split("-"))) for name in given}
+parameters = {words[name]: json.loads(value) if value.startswith("{") else value for name, value in given.items()}
+getattr(boto3.client(service), operation.replace("-", "_"))(**parameters)
+"""
+"""As much of the AWS CLI as the README's command needs: options become boto3's parameters of the same names."""
+
+
+def test_the_readmes_refresh_sets_the_attribute_and_creates_no_item_that_is_gone(
+    dynamodb: DynamoDBLocal, tmp_path: Path
+) -> None:
+    [command] = re.findall(r"^(aws dynamodb update-item .*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "aws").write_text(f"#!{sys.executable}\n{AWS}")
+    (tmp_path / "aws").chmod(0o755)
+    identity = {"AWS_ACCESS_KEY_ID": ACCOUNT_ID, "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": REGION}
+    environment = os.environ | dynamodb.environment | identity | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    create_table(
+        dynamodb,
+        "orders",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    client = dynamodb.client("dynamodb")
+    refreshed = subprocess.run(
+        ["/bin/bash", "-c", command], check=False, env=environment, capture_output=True, text=True
+    )
+    assert refreshed.returncode != 0
+    assert "ConditionalCheckFailedException" in refreshed.stderr
+    assert client.scan(TableName="orders")["Items"] == []
+    client.put_item(TableName="orders", Item={"pk": {"S": "order-1"}, "sk": {"S": "metadata"}})
+    subprocess.run(["/bin/bash", "-c", command], check=True, env=environment)
+    [item] = client.scan(TableName="orders")["Items"]
+    assert item["_cache_refresh"]["S"].startswith("20")
 
 
 def test_an_expired_item_is_deleted_in_seconds_and_its_record_names_who_did_it(dynamodb: DynamoDBLocal) -> None:
