@@ -123,6 +123,9 @@ def _in_time(
         except TooLongError:
             # Half of what there was time for: each view looks at two images of a change.
             taken = changes[: max(1, watch.looks // (4 * len(settings.views)))]
+    if left < settings.timeout_seconds / 2:
+        # That was no time to judge by.
+        return Plan((), ()), changes
     first = changes[0]
     reason = (
         "the views' `where` takes more than a quarter of the invocation's time for the item: test less of it, or raise "

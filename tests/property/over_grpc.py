@@ -217,5 +217,5 @@ class GrpcHistory(History):
     def begin(self, setup: Setup) -> None:
         """Make the world."""
         # The time that Python takes counts here, a hundred times over.
-        ample = replace(setup, timeout_seconds=TIMEOUT_SECONDS, max_operations_per_second=None)
+        ample = replace(setup, timeout_seconds=4 * TIMEOUT_SECONDS, max_operations_per_second=None)
         self.world = GrpcWorld(ample, self.handler(), self.server)

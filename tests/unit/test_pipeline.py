@@ -164,7 +164,9 @@ def test_an_item_that_takes_too_long_to_match_is_rejected_for_that_view_alone(st
     )
 
 
-def attempts(stream: Stream, cache: EngineCache, look_seconds: float) -> Iterator[tuple[list[Any], Outcome]]:
+def attempts(
+    stream: Stream, cache: EngineCache, look_seconds: float, seconds: float = 60
+) -> Iterator[tuple[list[Any], Outcome]]:
     """Handle records until all are acknowledged, where each look at the time is so many seconds after the last."""
     left = list(stream.records)
     while left:
@@ -176,7 +178,7 @@ def attempts(stream: Stream, cache: EngineCache, look_seconds: float) -> Iterato
             MemoryTable(),
             Memory(),
             clock=clock,
-            deadline=clock.now + 60,
+            deadline=clock.now + seconds,
             now=lambda: 0.0,
         )
         outcome = asyncio.run(handling)
@@ -225,6 +227,16 @@ def test_a_record_that_alone_takes_too_long_to_match_is_rejected_and_the_others_
     assert rest["sequence_number"] == sequence_number(stream.records[1])
     assert outcome.metrics["RejectedRecords"] == 1
     assert outcome.log["records_left_out"] == 2
+
+
+@pytest.mark.parametrize(("seconds", "rejected"), [(29, 0), (30, 1)])
+def test_no_record_is_rejected_for_the_little_time_that_an_invocation_had(seconds: float, rejected: int) -> None:
+    stream = Stream()
+    stream.put(order(1))
+    _, outcome = next(attempts(stream, EngineCache(), look_seconds=10.0, seconds=seconds + 10))
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}
+    assert outcome.metrics["RejectedRecords"] == rejected
+    assert outcome.log.get("records_left_out", 0) == 1 - rejected
 
 
 def test_the_log_shows_no_items_content_and_no_key(stream: Stream) -> None:
