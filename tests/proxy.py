@@ -5,6 +5,7 @@ import ctypes
 import socket
 import struct
 import threading
+import time
 from enum import StrEnum
 from typing import Self
 
@@ -52,16 +53,23 @@ class Proxy:
         port: the server's port on 127.0.0.1.
 
     Attributes:
-        accepted: how many connections there have been.
+        accepted_at: when each of them was accepted, in seconds of time.monotonic().
         answers: whether new connections reach the server; otherwise they are accepted and never answered.
+        closes: whether new connections are closed as soon as they are accepted.
     """
 
     def __init__(self, port: int) -> None:
         self._upstream = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connections: list[_Connection] = []
-        self.accepted = 0
+        self.accepted_at: list[float] = []
         self.answers = True
+        self.closes = False
+
+    @property
+    def accepted(self) -> int:
+        """How many connections there have been."""
+        return len(self.accepted_at)
 
     @property
     def endpoint(self) -> str:
@@ -132,7 +140,10 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            self.accepted += 1
+            self.accepted_at.append(time.monotonic())
+            if self.closes:
+                client.close()
+                continue
             connection = _Connection(client, socket.create_connection(self._upstream) if self.answers else None)
             self._connections.append(connection)
             if connection.server is not None:

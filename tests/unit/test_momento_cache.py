@@ -5,6 +5,7 @@ import base64
 import contextlib
 import datetime as dt
 import gc
+import itertools
 import json
 import os
 import select
@@ -323,6 +324,38 @@ def test_a_connection_that_grpc_is_making_already_is_not_replaced(server: Moment
 
     with Proxy(server.port) as proxy:
         asyncio.run(walk(proxy))
+
+
+def test_a_server_that_closes_each_connection_is_tried_again_soon_and_then_every_two_seconds(
+    server: MomentoServer,
+) -> None:
+    """gRPC's own pauses start at one second, and grow up to two minutes."""
+
+    async def walk(proxy: Proxy) -> None:
+        cache = MomentoCache(momento(proxy.endpoint), StoredKey("good"))
+        await cache.connect()
+        proxy.closes = True
+        proxy.reset()
+        while proxy.accepted < 11:
+            with contextlib.suppress(TransientError):
+                await cache.get_with_hash("k")
+            await asyncio.sleep(0.05)
+        await cache.close()
+
+    with Proxy(server.port) as proxy:
+        asyncio.run(walk(proxy))
+    pauses = [later - earlier for earlier, later in itertools.pairwise(proxy.accepted_at[1:11])]
+    assert min(pauses) < 0.5
+    assert 1 < max(pauses) < 3
+
+
+def test_an_attempt_to_connect_that_nobody_answers_ends_after_two_seconds(server: MomentoServer) -> None:
+    """gRPC's own bound is 20 seconds. A bound far below two seconds would end attempts over a slow network."""
+    with Proxy(server.port) as proxy:
+        proxy.answers = False
+        with pytest.raises(CacheError, match="Momento does not answer"):
+            asyncio.run(MomentoCache(momento(proxy.endpoint), StoredKey("good")).connect())
+    assert proxy.accepted == 2
 
 
 def test_an_answer_before_a_request_says_nothing_of_the_connection_since(server: MomentoServer) -> None:
