@@ -1,6 +1,7 @@
 import asyncio
 import itertools
 import json
+import tracemalloc
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -922,6 +923,25 @@ def test_lists_that_are_rebuilt_take_no_more_than_their_share_of_the_memory(
     assert (table.first.most, table.other.most) == (first, other)
 
 
+def test_one_list_after_the_other_is_rebuilt_where_the_memory_has_room_for_one() -> None:
+    """A list of several pages keeps its room until it is whole: its rows stay in memory from page to page."""
+
+    class Ordered(MemoryTable):
+        further: ClassVar[list[str]] = []
+
+        async def query(
+            self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None
+        ) -> Page:
+            if after:
+                self.further.append(str(condition))
+            return await super().query(source, condition, after)
+
+    table = Ordered(image(order(1_000 + number, creator=f"creator-{number % 3}", items=[])) for number in range(30))
+    assert run(updates_of_lists(3), EngineCache(), table, memory=Memory(128)).failures == ()
+    assert len(table.further) == 3 * 4
+    assert len([*itertools.groupby(table.further)]) == 3
+
+
 def test_a_list_that_is_remembered_takes_no_more_memory_than_it_is_long(cache: EngineCache) -> None:
     stream = Stream()
     for number in range(20):
@@ -1544,6 +1564,44 @@ def test_a_limited_rebuild_goes_on_where_the_batch_may_replace_all_of_it() -> No
     table = MemoryTable([*(image(order(number, numItems="x" * 1_500)) for number in range(2, 9)), image(order(9))])
     run(operations(stream, {"all": FIRST_TWO_OF_INDEX["all"] | {"limit": 1}}), cache, table)
     assert rows(cache, "all-orders") == ["order-9"]
+
+
+def test_a_row_that_the_batch_replaces_takes_no_place_in_a_limited_rebuild(cache: EngineCache) -> None:
+    """The index lags: it has the item where it was before, ahead of all others."""
+    stream = Stream()
+    stream.put(order(1))
+    lagging = image(order(1, createdAt="2999"))
+    table = MemoryTable([lagging, *(image(order(number)) for number in (4, 3, 2))])
+    run(operations(stream, {"all": VIEWS["all_orders"] | {"limit": 1}}), cache, table)
+    assert rows(cache, "all-orders") == ["order-4"]
+
+
+def test_a_limited_rebuild_holds_no_more_rows_than_momento_takes() -> None:
+    class Measured(MemoryTable):
+        """Makes its images anew for each page, so that only the rebuild can keep them."""
+
+        most = 0
+
+        async def query(
+            self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None
+        ) -> Page:
+            self.most = max(self.most, tracemalloc.get_traced_memory()[0])
+            page = await super().query(source, condition, after)
+            return Page([each | {"numItems": {"S": "x" * 100_000}} for each in page.images], page.after)
+
+    cache = EngineCache(limits=Limits(item_bytes=1_000_000))
+    stream = Stream()
+    stream.put(order(1))
+    table = Measured([image(order(number)) for number in range(2, 202)])
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        run(operations(stream, {"all": FIRST_TWO_OF_INDEX["all"] | {"limit": 1_000}}), cache, table)
+    finally:
+        tracemalloc.stop()
+    # All rows are 20 MB.
+    assert table.most - before < 8_000_000
+    assert cache.get("all-orders") == b"null"
 
 
 def test_a_row_removed_that_the_index_still_has_takes_no_place_in_a_limited_list(cache: EngineCache) -> None:
