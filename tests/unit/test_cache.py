@@ -1604,6 +1604,13 @@ def test_a_limited_rebuild_holds_no_more_rows_than_momento_takes() -> None:
     assert cache.get("all-orders") == b"null"
 
 
+def test_a_rebuild_shows_another_item_in_the_place_of_the_one_that_leaves(cache: EngineCache) -> None:
+    fields = VIEWS["all_orders"]["fields"] | {"by": "creator"}
+    view = {"all": VIEWS["all_orders"] | {"member": "{by}", "fields": fields}}
+    run(operations(removal(1), view), cache, MemoryTable([image(order(2))]))
+    assert rows(cache, "all-orders") == ["order-2"]
+
+
 def test_a_row_removed_that_the_index_still_has_takes_no_place_in_a_limited_list(cache: EngineCache) -> None:
     table = MemoryTable([image(order(number)) for number in (5, 4, 3, 2, 1)])
     run(operations(removal(5), {"all": VIEWS["all_orders"] | {"limit": 1}}), cache, table)
