@@ -64,7 +64,7 @@ def server() -> Iterator[MomentoServer]:
         yield server
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A certificate with its key, which gRPC trusts. It reads once in a process what it is to trust."""
     key = ec.generate_private_key(ec.SECP256R1())
