@@ -1587,7 +1587,7 @@ def test_a_limited_rebuild_holds_no_more_rows_than_momento_takes() -> None:
         ) -> Page:
             self.most = max(self.most, tracemalloc.get_traced_memory()[0])
             page = await super().query(source, condition, after)
-            return Page([each | {"numItems": {"S": "x" * 100_000}} for each in page.images], page.after)
+            return Page([{**each, "numItems": {"S": "x" * 100_000}} for each in page.images], page.after)
 
     cache = EngineCache(limits=Limits(item_bytes=1_000_000))
     stream = Stream()
