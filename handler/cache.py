@@ -616,7 +616,7 @@ class _Run:
             self._memory.see(update.key, size or None)
             share.keep(size)
             if present is None and (entry is not None or update.condition is None):
-                return await self._leave_away(update, entry)
+                return await self._leave_away(update, entry, share)
             async with self._making.taken(LIST_COPIES * size) as making:
                 stored = None if present is None else self._read(update, present)
                 if stored is None or not self._waits_for_index(update, stored):
@@ -707,7 +707,7 @@ class _Run:
             return _NewList("list_update", value, update.ttl_seconds, rows)
         return _NewList("too_big", lists.NULL, TAKEN_AWAY_SECONDS)
 
-    async def _leave_away(self, update: UpdateList, entry: Entry | None) -> bool:
+    async def _leave_away(self, update: UpdateList, entry: Entry | None, share: _Share) -> bool:
         """Leave a list absent that cannot be rebuilt, or cleared. Return False where it has to be looked at again.
 
         A cleared list stays so at no cost to the table. When it expires, the next update rebuilds it from an index that
@@ -725,6 +725,8 @@ class _Run:
                 self._require(remaining + self._cache.request_seconds)
                 await asyncio.sleep(remaining)
                 return False
+        # It may have come back, as large as any.
+        await share.exchange(self._cache.max_item_bytes)
         again = await self._ask(lambda: self._cache.get_with_hash(update.key, consistent=True))
         if (again and again.value) != (entry and entry.value):
             self._doubted.add(update.key)

@@ -838,6 +838,27 @@ def test_lists_that_are_read_take_no_more_than_their_share_of_the_memory(megabyt
     assert (cache.reads.most, cache.writes.most) == (at_once, 20)
 
 
+@pytest.mark.parametrize(("megabytes", "at_once"), [(64, 1), (128, 2), (512, 8)])
+def test_lists_that_are_away_take_no_more_when_they_are_read_again(megabytes: int, at_once: int) -> None:
+    """They may have come back meanwhile, as large as any."""
+
+    class SlowerWhenConsistent(CountingCache):
+        async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
+            return await self.reads.at(self._read(key, consistent=consistent))
+
+        async def _read(self, key: str, *, consistent: bool) -> Entry | None:
+            await asyncio.sleep(0.1 if consistent else 0.01)
+            return await EngineCache.get_with_hash(self, key, consistent=consistent)
+
+    cache = SlowerWhenConsistent()
+    stream = Stream()
+    for number in range(20):
+        stream.put(order(number, creator=f"creator-{number}"))
+    applied = run(operations(stream, {"mine": LIST | {"key": "{creator}"}}), cache, memory=Memory(megabytes))
+    assert applied.counts["list_absent"] == 20
+    assert cache.reads.most == at_once
+
+
 @pytest.mark.parametrize(("megabytes", "at_once"), [(32, 1), (128, 2), (512, 9)])
 def test_lists_that_are_made_take_no_more_than_their_share_of_the_memory(megabytes: int, at_once: int) -> None:
     """A list takes six times its size while it is written."""
