@@ -1,6 +1,7 @@
 """Momento behind the seam of `cache.py`: the SDK's credentials and errors, the service's own requests."""
 
 import asyncio
+import http
 import os
 import re
 import time
@@ -21,6 +22,9 @@ from handler.views import SetEntry
 
 CONNECT_SECONDS = 3.0
 """The longest that connecting to Momento takes. With the secret's fetch it has to fit Lambda's init phase of 10 s."""
+
+CAUSE_SECONDS = 0.2
+"""How much of that is for asking gRPC why it failed."""
 
 UNACKNOWLEDGED_SECONDS = 0.5
 """How long the kernel repeats bytes that nobody acknowledges, before it drops them with their connection.
@@ -218,10 +222,11 @@ class MomentoCache:
     async def _connected(self, credentials: CredentialProvider) -> "_Connection":
         connection = _Connection(credentials, self.max_item_bytes)
         try:
-            await asyncio.wait_for(connection.channel.channel_ready(), CONNECT_SECONDS)
+            await asyncio.wait_for(connection.channel.channel_ready(), CONNECT_SECONDS - CAUSE_SECONDS)
         except TimeoutError:
+            cause = await connection.cause()
             await connection.channel.close(None)
-            raise self._error(MomentoErrorCode.CONNECTION_ERROR, "") from None
+            raise self._unconnected(cause) from None
         return connection
 
     def _sign(self, api_key: str, credentials: CredentialProvider) -> None:
@@ -281,6 +286,11 @@ class MomentoCache:
         await connection.channel.close(None)
 
     def _error_of(self, error: grpc.RpcError) -> CacheError:
+        text = error.details() or ""
+        if status := _HTTP_STATUS.search(text):
+            return _answered_by_another(int(status[1]))
+        if _UNCONNECTED in text:
+            return self._unconnected(text)
         converted = convert_error(error, Service.CACHE)
         details = converted.transport_details
         metadata = details.grpc.metadata if details else None
@@ -288,6 +298,16 @@ class MomentoCache:
         # The SDK takes it for a bad request. It says nothing of the request.
         unknown = error.code() is grpc.StatusCode.UNKNOWN
         return self._error(MomentoErrorCode.UNKNOWN_SERVICE_ERROR if unknown else converted.error_code, str(reason))
+
+    def _unconnected(self, cause: str) -> CacheError:
+        """Tell why there is no connection, by gRPC's words for it."""
+        last = cause.rpartition("last error: ")[2]
+        if not _TLS_FAILURE.search(last):
+            return self._error(MomentoErrorCode.CONNECTION_ERROR, last)
+        return TransientError(
+            f"TLS with Momento fails: check {_proxy()}whether a firewall on the way ends TLS itself, and "
+            f"momento.endpoint ({MomentoErrorCode.CONNECTION_ERROR.name}: {last})"
+        )
 
     def _error(self, code: MomentoErrorCode, reason: str) -> CacheError:
         too_large = reason.endswith("size_limit_exceeded")
@@ -314,6 +334,15 @@ class MomentoCache:
         kind = RefusedError if too_large else _KINDS.get(code, CacheError)
         return kind(f"{fix} ({': '.join(filter(None, (code.name, reason)))})")
 
+
+_UNCONNECTED = "failed to connect to all addresses"
+"""What gRPC says of a request for which there is no connection. The cause comes behind it."""
+
+_TLS_FAILURE = re.compile("handshake failed|verification check failed|cannot check peer", re.IGNORECASE)
+"""Its words for a certificate that is not trusted, that expired or that is another host's, and for a lack of HTTP/2."""
+
+_HTTP_STATUS = re.compile(r"Received http2 header with status: (\d+)")
+"""Its words for an answer that is not gRPC's."""
 
 _UNREACHABLE = (
     MomentoErrorCode.CONNECTION_ERROR,
@@ -345,12 +374,24 @@ _KINDS: Mapping[MomentoErrorCode, type[CacheError]] = {
 
 
 def _unreachable() -> str:
-    proxy = next((name for name in _PROXY_VARIABLES if os.environ.get(name)), None)
     return (
-        "Momento does not answer: "
-        + (f"check the proxy in the environment variable {proxy}, " if proxy else "check ")
-        + "the function's network (VPC, NAT gateway, security group), Momento's status, and momento.endpoint"
+        f"Momento does not answer: check {_proxy()}the function's network (VPC, NAT gateway, security group), "
+        "Momento's status, and momento.endpoint"
     )
+
+
+def _answered_by_another(status: int) -> CacheError:
+    """Tell that the answer is not Momento's, which says all by gRPC's own status. This one says nothing of the key."""
+    kind = TransientError if status == http.HTTPStatus.TOO_MANY_REQUESTS or status >= 500 else CacheError
+    return kind(
+        f"something on the way to Momento answers in its place: check {_proxy()}firewalls, and momento.endpoint "
+        f"(HTTP status {status})"
+    )
+
+
+def _proxy() -> str:
+    name = next((name for name in _PROXY_VARIABLES if os.environ.get(name)), None)
+    return f"the proxy in the environment variable {name}, " if name else ""
 
 
 def _is_cancelled() -> bool:
@@ -387,6 +428,15 @@ class _Connection:
         self.channel.get_state(try_to_connect=True)
         self.stub = wire_grpc.ScsStub(self.channel)  # type: ignore[no-untyped-call]
         self.answered = 0.0
+
+    async def cause(self) -> str:
+        """Return gRPC's words for why there is no connection, which only a request is told; "": it does not know."""
+        try:
+            await self.stub.Get(wire._GetRequest(cache_key=b"-"), timeout=CAUSE_SECONDS)
+        except grpc.RpcError as error:
+            text: str = error.details() or ""
+            return text if _UNCONNECTED in text else ""
+        return ""
 
 
 def _target(credentials: CredentialProvider) -> str:

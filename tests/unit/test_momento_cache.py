@@ -64,27 +64,40 @@ def server() -> Iterator[MomentoServer]:
         yield server
 
 
-@pytest.fixture(scope="session", autouse=True)
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A certificate with its key, which gRPC trusts. It reads once in a process what it is to trust."""
+def self_signed(path: Path, until: dt.timedelta) -> None:
+    """Write a certificate of some hosts, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, path.stem)])
     now = dt.datetime.now(dt.UTC)
-    day = dt.timedelta(days=1)
-    hosts = x509.SubjectAlternativeName([x509.DNSName(f"cache.{name}.example.com") for name in ("one", "two")])
+    begin, number = now - dt.timedelta(days=2), x509.random_serial_number()
+    hosts = x509.SubjectAlternativeName([x509.DNSName(f"cache.{each}.example.com") for each in ("one", "two")])
     signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+        x509.CertificateBuilder(name, name, key.public_key(), number, begin, now + until)
         .add_extension(hosts, critical=False)
         .sign(key, hashes.SHA256())
     )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
     encoding, clear = serialization.Encoding.PEM, serialization.NoEncryption()
     path.write_bytes(
         key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, clear) + signed.public_bytes(encoding)
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Certificates that gRPC trusts: `good.pem`, and `expired.pem`. It reads once in a process what it is to trust."""
+    folder = tmp_path_factory.mktemp("tls")
+    self_signed(folder / "good.pem", dt.timedelta(days=1))
+    self_signed(folder / "expired.pem", dt.timedelta(days=-1))
+    (folder / "trusted.pem").write_bytes((folder / "good.pem").read_bytes() + (folder / "expired.pem").read_bytes())
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(path))
-        yield path
+        environment.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(folder / "trusted.pem"))
+        yield folder
+
+
+@pytest.fixture
+def certificate(certificates: Path) -> Path:
+    """One that is good."""
+    return certificates / "good.pem"
 
 
 def momento(endpoint: str | None, cache_name: str = "pizza") -> Momento:
@@ -769,7 +782,8 @@ def test_requests_under_way_outlive_a_renewal(server: MomentoServer) -> None:
 def test_an_endpoint_where_nothing_listens_is_named() -> None:
     with MomentoServer() as server:
         pass
-    with pytest.raises(CacheError, match=r"^Momento does not answer: .*momento\.endpoint .CONNECTION_ERROR.$"):
+    refused = r"^Momento does not answer: .*momento\.endpoint \(CONNECTION_ERROR: .*Connection refused.*\)$"
+    with pytest.raises(CacheError, match=refused):
         use(server, lambda cache: cache.set_many([an_entry("k", b"v")]))
 
 
@@ -850,6 +864,91 @@ def test_momento_itself_is_reached_over_tls(monkeypatch: pytest.MonkeyPatch) -> 
     assert seen[0] == b"CONNECT cache.example.com:443 HTTP/1.1"
     # A TLS handshake record.
     assert seen[1][:2] == b"\x16\x03"
+
+
+@pytest.mark.parametrize(
+    ("host", "file", "protocol", "cause"),
+    [
+        ("three", "good.pem", "h2", "Hostname Verification Check failed"),
+        ("one", "expired.pem", "h2", "certificate has expired"),
+        ("one", "foreign.pem", "h2", "self.signed certificate"),
+        ("one", "good.pem", "http/1.1", "missing selected ALPN property"),
+    ],
+)
+def test_a_tls_failure_is_said_as_what_it_is(
+    server: MomentoServer,
+    certificates: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    file: str,
+    protocol: str,
+    cause: str,
+) -> None:
+    self_signed(certificates / "foreign.pem", dt.timedelta(days=1))
+    key = b64(json.dumps({"api_key": "good", "endpoint": f"{host}.example.com"}))
+
+    with Tunnels(server.port, certificates / file) as tunnels:
+        tunnels.tls.set_alpn_protocols([protocol])
+        monkeypatch.setenv("grpc_proxy", f"http://127.0.0.1:{tunnels.server_address[1]}")
+        says = r"^TLS with Momento fails: check the proxy in .* grpc_proxy, .*momento\.endpoint \(CONNECTION_ERROR: .*"
+        with pytest.raises(TransientError, match=says + cause):
+            asyncio.run(MomentoCache(momento(None), StoredKey(key)).connect())
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, CacheError), (403, CacheError), (404, CacheError), (407, CacheError), (429, TransientError)]
+    + [(status, TransientError) for status in (500, 502, 503)],
+)
+def test_an_answer_that_is_not_momentos_is_told_apart(status: int, kind: type[CacheError]) -> None:
+    with (
+        answering(status) as port,
+        pytest.raises(CacheError, match=rf"in its place: .*\(HTTP status {status}\)$") as told,
+    ):
+        asyncio.run(_delete(f"127.0.0.1:{port}"))
+    assert type(told.value) is kind
+
+
+async def _delete(endpoint: str) -> None:
+    cache = MomentoCache(momento(endpoint), StoredKey("good"))
+    await cache.connect()
+    try:
+        await cache.delete("k")
+    finally:
+        await cache.close()
+
+
+@contextlib.contextmanager
+def answering(status: int) -> Iterator[int]:
+    """A server that answers each request over HTTP/2 with a status, as a firewall would. Gives its port."""
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+        return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+    settings, headers, acknowledges, ends = 4, 1, 1, 5
+
+    class Answers(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.read(len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+            self.wfile.write(frame(settings, 0, 0))
+            while head := self.rfile.read(9):
+                kind, flags, stream = head[3], head[4], int.from_bytes(head[5:])
+                self.rfile.read(int.from_bytes(head[:3]))
+                if kind == settings and not flags & acknowledges:
+                    self.wfile.write(frame(settings, acknowledges, 0))
+                elif kind == headers:
+                    # `:status`, in HPACK: a literal with the eighth name of its table.
+                    self.wfile.write(frame(headers, ends, stream, b"\x08\x03%d" % status))
+
+    class Listener(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Listener(("127.0.0.1", 0), Answers) as listener:
+        threading.Thread(target=listener.serve_forever).start()
+        try:
+            yield listener.server_address[1]
+        finally:
+            listener.shutdown()
 
 
 class Tunnels(socketserver.ThreadingTCPServer):
