@@ -78,7 +78,7 @@ class UpdateList(_Operation, frozen=True):
     definition: ListView
     edits: Mapping[str, Edit]
     condition: Mapping[str, AttributeValue] | None
-    others: Mapping[str, Mapping[str, AttributeValue]] = {}
+    others: Mapping[str, Mapping[str, AttributeValue]]
 
     @property
     def rest(self) -> "UpdateList | None":

@@ -71,6 +71,19 @@ def test_an_operation_that_failed_is_named_by_its_first_record_and_that_records_
     assert outcome.metrics["RejectedRecords"] == 0
 
 
+def test_the_first_change_that_was_left_out_is_retried_from_and_named_with_the_first_failures() -> None:
+    batch = of(LOGGED_FAILURES + 10)
+    failures = failed(batch, *range(3, LOGGED_FAILURES + 10))
+    outcome = report(batch, (), failures, 1_700_000_100.0, batch.changes[1:])
+    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": number(batch, 1)}]}
+    left_out, *others = outcome.log["failures"]
+    assert (left_out["sequence_number"], left_out["item"]) == (number(batch, 1), item(batch, 1))
+    assert "view" not in left_out
+    assert len(others) == LOGGED_FAILURES - 1
+    assert outcome.log["records_left_out"] == LOGGED_FAILURES + 9
+    assert outcome.metrics["CacheFailures"] == LOGGED_FAILURES + 8
+
+
 def test_rejections_and_failures_are_named_together_lowest_number_first() -> None:
     batch = of(4)
     of_a_view = Rejection(batch.changes[2].sequence_number, "wrong", item(batch, 2), "mine")
