@@ -296,6 +296,21 @@ def test_a_replaced_connection_is_closed_and_another_one_is_opened(server: Momen
         asyncio.run(walk(proxy))
 
 
+def test_a_cache_shares_its_connection_with_no_other(server: MomentoServer) -> None:
+    """By default, gRPC gives a new channel the connection of an older channel to the same server, dead or not."""
+
+    async def walk(proxy: Proxy) -> None:
+        caches = [MomentoCache(momento(proxy.endpoint), StoredKey("good")) for _ in range(2)]
+        for cache in caches:
+            await cache.connect()
+        assert proxy.accepted == 2
+        for cache in caches:
+            await cache.close()
+
+    with Proxy(server.port) as proxy:
+        asyncio.run(walk(proxy))
+
+
 def test_requests_on_a_connection_that_is_replaced_may_be_made_again(server: MomentoServer) -> None:
     server.faults.add(Fault(rpc="GetWithHash", silent=True, times=2))
     held, errors = held_after(server, get, get)
