@@ -383,7 +383,9 @@ def test_an_attempt_to_connect_that_nobody_answers_ends_after_two_seconds(server
         proxy.answers = False
         with pytest.raises(CacheError, match="Momento does not answer"):
             asyncio.run(MomentoCache(momento(proxy.endpoint), StoredKey("good")).connect())
-    assert proxy.accepted == 2
+    first, second = proxy.accepted_at
+    # An attempt of three seconds ends with connect() itself, and the next one may begin just before that.
+    assert second - first < 2.9
 
 
 def test_an_answer_before_a_request_says_nothing_of_the_connection_since(server: MomentoServer) -> None:
