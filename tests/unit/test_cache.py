@@ -481,6 +481,14 @@ def test_an_entry_that_momento_does_not_read_fails_alone(
     assert cache.looks == looks
 
 
+def test_a_look_that_momento_refuses_is_halved_at_once(cache: EngineCache) -> None:
+    refuse(cache, "look", RefusedError("one of these"), times=1)
+    began = cache.clock()
+    assert run(own_deletes(2), cache).failures == ()
+    assert cache.looks == [2, 1, 1]
+    assert cache.clock() == began
+
+
 def test_a_look_is_made_again_while_momento_may_answer_the_next_time(cache: EngineCache) -> None:
     cache.put("order-0", b'{"n":1}')
     refuse(cache, "look", TransientError("throttled"), times=2)
@@ -695,6 +703,22 @@ def test_an_entry_that_has_its_whole_batch_refused_fails_alone() -> None:
     assert picky.keys() == [f"order-{number}" for number in range(8) if number != 3]
     assert picky.batches == [2, 1, 4]
     assert "retry" not in applied.counts
+
+
+def test_a_batch_that_is_refused_has_no_more_attempts_than_any_other(stream: Stream) -> None:
+    class Picky(EngineCache):
+        async def set_many(self, entries: Sequence[SetEntry]) -> Sequence[CacheError | None]:
+            self.batches.append(len(entries))
+            raise RefusedError("one of these") if len(entries) == 2 else TransientError("throttled")
+
+    for number in (2, 3, 4):
+        stream.put(order(number))
+    picky = Picky()
+    applied = run(operations(stream, {"order": VIEWS["order"]}), picky)
+    assert [failure.reason for failure in applied.failures] == ["throttled"] * 4
+    # The first attempt was that of all four.
+    alone = [1] * (ATTEMPTS - 1)
+    assert picky.batches == [4, 2, *alone, *alone, 2, *alone, *alone]
 
 
 def test_what_can_not_be_written_of_a_batch_fails_alone(cache: EngineCache) -> None:
@@ -1704,16 +1728,14 @@ def test_a_list_of_another_definition_is_cleared_where_it_cannot_be_rebuilt(cach
     assert cache.get("all-orders") is None
 
 
-def test_an_item_whose_index_key_has_another_type_is_acknowledged_without_a_list(cache: EngineCache) -> None:
+def test_items_whose_index_key_has_another_type_are_acknowledged_and_counted_without_a_list(cache: EngineCache) -> None:
     class Strict(MemoryTable):
         async def query(self, *_: Any) -> Page:
             raise NotAKeyError("the key is a number")
 
-    stream = Stream()
-    stream.put(order(1))
-    applied = run(operations(stream, {"all": VIEWS["all_orders"]}), cache, Strict())
+    applied = run(updates_of_lists(2), cache, Strict())
     assert not applied.failures
-    assert applied.counts["not_a_key"] == 1
+    assert applied.counts["not_a_key"] == 2
     assert cache.keys() == []
 
 
