@@ -1,17 +1,22 @@
 """Handlers with one guarantee broken each, made of the same parts as the real one: what the proof has to find."""
 
 import asyncio
+import contextlib
+import functools
 import json
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import Raw, structs
 
 from handler.cache import (
     INDEX_LAG_SECONDS,
+    LIST_COPIES,
+    PAGE_BYTES,
     TAKEN_AWAY_SECONDS,
     Applied,
     CacheError,
@@ -20,18 +25,22 @@ from handler.cache import (
     Memory,
     Pace,
     Page,
+    Stored,
     TransientError,
+    _Room,
+    _Run,
+    _Share,
     apply,
 )
 from handler.changes import NetChange, coalesce
-from handler.lists import NULL, Leaving
+from handler.lists import NULL, EncodedRow, Leaving
 from handler.outcome import report
 from handler.records import Change, decode
 from handler.settings import REFRESH, ListView, Settings, View
 from handler.views import DeleteEntry, Operation, SetEntry, UpdateList, place_of, plan
-from tests.property.histories import History, Ours, memory_of
+from tests.property.histories import FOUR_LISTS, ONE_LIST, TWO_PAGES, History, Ours, memory_of
 from tests.property.model import Things
-from tests.property.world import MAX_ITEM_BYTES, WRITES, Fault, Handler
+from tests.property.world import WRITES, Fault, Handler
 
 Time = dict[str, Any]
 """`clock`, `deadline` and `chance`, as they are passed on."""
@@ -686,6 +695,26 @@ class FallingShort(Seams):
         return await super().applied([IgnoringTheLimit().changed(each) for each in operations], cache, table, time)
 
 
+class OneMore(Stateful):
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
+        entry = await self._wrapped.get_with_hash(key, consistent=consistent)
+        if entry is not None:
+            self._state[entry.hash] = entry.value
+        return entry
+
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> Any:
+        before, after = (0 if each == NULL else len(rows_of(each)) for each in (self._state[expected], value))
+        if after < before == 2:
+            return await self._wrapped.set_if_hash(key, NULL, INDEX_LAG_SECONDS, expected)
+        return await self._wrapped.set_if_hash(key, value, ttl_seconds, expected)
+
+
+class TakingAWholeListForCut(Seams):
+    """No partial list (4): takes a list for cut that has one row less than its limit, of 3."""
+
+    cache = OneMore
+
+
 def is_junk(entry: Entry | None) -> bool:
     if entry is None or entry.value == NULL:
         return False
@@ -882,6 +911,23 @@ class Hasty(Stateful):
     pace = Pace()
 
 
+class Rounding(Pace):
+    def wait(self, now: float, operations: int = 1) -> float:
+        return max(0.0, super().wait(now, operations) - 0.03)
+
+
+class Early(Stateful):
+    def __init__(self, wrapped: Any, state: dict[Any, Any]) -> None:
+        super().__init__(wrapped, state)
+        self.pace = state.setdefault("pace", Rounding(3.0))
+
+
+class RoundingThePace(Seams):
+    """Bounded time (8): starts requests some hundredths of a second before `max_operations_per_second` lets them."""
+
+    cache = Early
+
+
 class IgnoringThePace(Seams):
     """Bounded time (8): makes more requests in a second than `max_operations_per_second`."""
 
@@ -893,6 +939,176 @@ class IgnoringTheMemory(Parts):
 
     async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
         return await apply(operations, cache, table, Memory(), **time)
+
+
+class LeavingTheLast(Parts):
+    """Bounded time (8): leaves the last operation of each batch to the next attempt."""
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        applied = await super().applied(operations[:-1] or operations, cache, table, time)
+        left = [Failure(each, "for the next attempt") for each in operations[1:][-1:]]
+        return Applied((*applied.failures, *left), applied.counts)
+
+
+class TakingTheTimeToReport(Ours):
+    """Bounded time (8): goes on into the half second that is kept to report what came of a batch."""
+
+    async def __call__(self, event: dict[str, Any], views: Settings, cache: Any, table: Any, **time: Any) -> Any:
+        time["deadline"] += 0.4
+        return await super().__call__(event, views, cache, table, **time)
+
+
+class Timid(Ours):
+    """Bounded time (8): takes what time is left for too short some seconds before it is."""
+
+    async def __call__(self, event: dict[str, Any], views: Settings, cache: Any, table: Any, **time: Any) -> Any:
+        time["deadline"] -= 2
+        return await super().__call__(event, views, cache, table, **time)
+
+
+BOUNDLESS = 1_000_000_000
+
+
+class RunParts(Parts):
+    """The five steps, with a memory for each execution environment, and a run to be overridden."""
+
+    run: type[_Run] = _Run
+
+    def __init__(self) -> None:
+        self._memories: WeakKeyDictionary[Any, Memory] = WeakKeyDictionary()
+
+    async def applied(self, operations: Sequence[Operation], cache: Any, table: Any, time: Time) -> Applied:
+        memory = self._memories.setdefault(cache.environment, self.memory(cache))
+        async with asyncio.TaskGroup() as tasks:
+            run = self.run(cache, table, memory, tasks, **time)
+            run.start(operations)
+        return Applied(tuple(run.failures), run.counts)
+
+    def memory(self, cache: Any) -> Memory:
+        return memory_of(cache)
+
+
+class Brief(_Share):
+    def keep(self, size: int) -> None:
+        super().keep(0)
+
+
+class BriefRoom(_Room):
+    @contextlib.asynccontextmanager
+    async def taken(self, size: int) -> AsyncIterator[_Share]:
+        share = Brief(self)
+        try:
+            await share.exchange(size)
+            yield share
+        finally:
+            share.keep(0)
+
+
+class ReadingBriefly(_Run):
+    def __init__(self, cache: Any, table: Any, memory: Memory, *arguments: Any, **time: Any) -> None:
+        super().__init__(cache, table, memory, *arguments, **time)
+        self._reading = BriefRoom(memory.under_way_bytes // 2)
+
+
+class GivingBackWhatItHasRead(RunParts):
+    """Bounded time (8): takes the memory of a list that it has read, and is to write, for free."""
+
+    run = ReadingBriefly
+
+
+class FirstPages(_Share):
+    async def exchange(self, size: int) -> None:
+        await super().exchange(size if size >= LIST_COPIES * PAGE_BYTES else 0)
+
+
+class RebuildingFirstPages(_Run):
+    async def _rebuilt(self, update: UpdateList, share: _Share) -> dict[str, EncodedRow]:
+        share.keep(0)
+        first = FirstPages(self._making)
+        try:
+            return await super()._rebuilt(update, first)
+        finally:
+            first.keep(0)
+
+
+class ForgettingFurtherPages(RunParts):
+    """Bounded time (8): takes the memory of a query's pages behind the first for free."""
+
+    run = RebuildingFirstPages
+
+
+class Bytes(Stored, frozen=True):
+    @property
+    def memory(self) -> int:
+        return max(self.size, self.held)
+
+
+class RememberingBytes(Memory):
+    def remember(self, key: str, written: Stored) -> None:
+        super().remember(key, Bytes(written.hash, written.rows, written.size, written.held))
+
+
+class TakingRowsForNothing(RunParts):
+    """Bounded time (8): counts the JSON of the lists that it remembers, and not what their rows take."""
+
+    def memory(self, cache: Any) -> Memory:
+        memory = RememberingBytes()
+        memory.under_way_bytes = memory.remembered_bytes = cache.memory_bytes or BOUNDLESS
+        return memory
+
+
+class ReadingTwice(_Run):
+    def __init__(self, cache: Any, table: Any, memory: Memory, *arguments: Any, **time: Any) -> None:
+        super().__init__(cache, table, memory, *arguments, **time)
+        self._reading = _Room(memory.under_way_bytes)
+
+
+class ReadingTwiceAsMuch(RunParts):
+    """Bounded time (8): takes the memory that is for making lists for reading them, too."""
+
+    run = ReadingTwice
+
+
+class MakingAtOnce(_Run):
+    def __init__(self, *arguments: Any, **time: Any) -> None:
+        super().__init__(*arguments, **time)
+        self._making = _Room(BOUNDLESS)
+
+    async def _rebuilt(self, update: UpdateList, share: _Share) -> dict[str, EncodedRow]:
+        # Rebuilds take turns, as they have to.
+        async with self._rebuilding:
+            return await super()._rebuilt(update, share)
+
+    @functools.cached_property
+    def _rebuilding(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+
+class WritingAllListsAtOnce(RunParts):
+    """Bounded time (8): makes more lists at once than the function has memory for, though rebuilds take turns."""
+
+    run = MakingAtOnce
+
+
+class RebuildingAtOnce(_Run):
+    async def _rebuilt(self, update: UpdateList, share: _Share) -> dict[str, EncodedRow]:
+        async with _Room(BOUNDLESS).taken(0) as boundless:
+            return await super()._rebuilt(update, boundless)
+
+
+class RebuildingAllListsAtOnce(RunParts):
+    """Bounded time (8): reads more pages of queries at once than the function has memory for."""
+
+    run = RebuildingAtOnce
+
+
+class RememberingWithoutBound(RunParts):
+    """Bounded time (8): remembers more lists than the function has memory for."""
+
+    def memory(self, cache: Any) -> Memory:
+        memory = memory_of(cache)
+        memory.remembered_bytes = BOUNDLESS
+        return memory
 
 
 class OtherTtl(Changing):
@@ -924,7 +1140,9 @@ class Broken:
 
     def histories(self) -> type[History]:
         """The histories that find it out."""
-        histories = {name: getattr(self, name) for name in ("handler", "steps", "fixed", "faults")}
+        histories = {name: getattr(self, name) for name in ("handler", "steps", "faults")}
+        # Most are made of parts that ask for no memory. What they break otherwise is what has to be found.
+        histories["fixed"] = {"memory_bytes": None, **self.fixed}
         return type("History", (History,), histories)
 
 
@@ -1023,6 +1241,7 @@ BROKEN: Sequence[Broken] = (
     Broken(LISTS, WritingARowTwice, 20, WRITING, calm("part")),
     Broken(LISTS, IgnoringTheLimit, 50, WRITING, calm("part", limit=1)),
     Broken(LISTS, FallingShort, 200, CUTTING, calm("all", limit=2)),
+    Broken(LISTS, TakingAWholeListForCut, 150, CUTTING, calm("manual", limit=3)),
     Broken(LISTS, TakingJunkForEmpty, 200, SPOILING, calm("manual", mapping=IMPATIENT)),
     Broken(
         LISTS,
@@ -1068,8 +1287,31 @@ BROKEN: Sequence[Broken] = (
         (*WRITING, "outage"),
         calm("whole", "part", **HURRIED),
     ),
+    Broken(
+        "8 bounded time",
+        TakingTheTimeToReport,
+        200,
+        (*WRITING, "outage"),
+        calm("whole", "part", **{**HURRIED, "slow": 50}),
+    ),
+    Broken("8 bounded time", RoundingThePace, 100, WRITING, calm("whole", "part", max_operations_per_second=3.0)),
     Broken("8 bounded time", IgnoringThePace, 100, WRITING, calm("whole", "part", max_operations_per_second=3.0)),
-    Broken("8 bounded time", IgnoringTheMemory, 100, WRITING, calm("part", "all", memory_bytes=2 * MAX_ITEM_BYTES)),
+    Broken("8 bounded time", LeavingTheLast, 20, WRITING, calm("whole", "part")),
+    Broken("8 bounded time", Timid, 100, WRITING, calm("whole", "part", timeout_seconds=5.0, slow=50)),
+    Broken("8 bounded time", IgnoringTheMemory, 100, WRITING, calm("part", "all", memory_bytes=ONE_LIST)),
+    Broken("8 bounded time", ReadingTwiceAsMuch, 100, WRITING, calm("part", "all", memory_bytes=ONE_LIST)),
+    Broken("8 bounded time", WritingAllListsAtOnce, 100, WRITING, calm("part", "all", memory_bytes=FOUR_LISTS)),
+    Broken("8 bounded time", RebuildingAllListsAtOnce, 100, WRITING, calm("part", "all", memory_bytes=TWO_PAGES)),
+    Broken("8 bounded time", RememberingWithoutBound, 100, WRITING, calm("part", "all", memory_bytes=ONE_LIST)),
+    Broken("8 bounded time", TakingRowsForNothing, 100, WRITING, calm("part", "all", memory_bytes=ONE_LIST)),
+    Broken(
+        "8 bounded time",
+        GivingBackWhatItHasRead,
+        300,
+        (*LOSING, "go_on"),
+        calm("part", "all", "of", memory_bytes=FOUR_LISTS),
+    ),
+    Broken("8 bounded time", ForgettingFurtherPages, 300, READING, calm("part", "all", memory_bytes=FOUR_LISTS)),
     Broken("9 loud", Silent, 500, FAILING),
     Broken("9 loud", AcknowledgingPoison, 100),
     Broken("9 loud", AcknowledgingJunk, 200, SPOILING, calm("manual", mapping=IMPATIENT)),

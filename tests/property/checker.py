@@ -1,6 +1,6 @@
 """Watches the cache, and compares it with the table: what is promised, said without a word of the handler's."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -79,6 +79,8 @@ class Checker:
         self._expires: dict[str, float] = {}
         self._looked_at: dict[str, tuple[str, float]] = {}
         self._spoiled: dict[str, tuple[float, str]] = {}
+        self._junk_until = 0.0
+        self._vain: Counter[int] = Counter()
         self._ever: dict[str, dict[str, Row]] = defaultdict(dict)
         self._recent: dict[str, dict[str, Row]] = defaultdict(dict)
         self._ever_held: dict[Place, set[Key]] = defaultdict(set)
@@ -128,6 +130,34 @@ class Checker:
             if self._has_to_be_refused(record, is_last=last_of[record.key] == number):
                 self.divergences.append(f"record {number} was acknowledged: {record.poison}")
 
+    def unfinished(self, event: Mapping[str, Any], answer: Any, *, since: float, most: int) -> None:
+        """Take note of a batch of which something was left undone, though nothing went wrong with a request.
+
+        Args:
+            event: the batch.
+            answer: what the handler answered.
+            since: the time of the oldest state that it can have read.
+            most: how often that may happen to the batch's first record; 0: not even to a later one.
+        """
+        numbers = [int(record["dynamodb"]["SequenceNumber"]) for record in event["Records"]]
+        first = min(int(each["itemIdentifier"]) for each in answer["batchItemFailures"])
+        poisoned = {self._records[number].key for number in numbers if self._records[number].poison is not None}
+        record = self._records[first]
+        shows_junk = "manual" in self._keys(record) and self._has_seen_junk(since)
+        if record.key in poisoned or shows_junk:
+            return
+        self._vain[first] += first == min(numbers) or not most
+        if self._vain[first] > most:
+            times = f"{self._vain[first]} times" if most else "though there was time"
+            self.divergences.append(f"record {first} was left undone {times}, and nothing went wrong")
+
+    def _keys(self, record: Record) -> set[str]:
+        return {key for key, _ in {**self._rows(record.before), **self._rows(record.after)}}
+
+    def _has_seen_junk(self, since: float) -> bool:
+        """Return whether the list that nothing rebuilds was something else since then."""
+        return "manual" in self._spoiled or self._junk_until >= since
+
     def _has_to_be_refused(self, record: Record, *, is_last: bool) -> bool:
         """Tell whether nobody could show what a record says, where nothing later in its batch makes up for it."""
         if record.poison is Poison.VALUE:
@@ -156,7 +186,7 @@ class Checker:
     def lost(self, key: str) -> None:
         """Take note that Momento dropped an entry."""
         self._lost[key] = self._clock()
-        self._spoiled.pop(key, None)
+        self._unspoil(key)
 
     def spoiled(self, key: str) -> None:
         """Take note that another program overwrote a list."""
@@ -165,7 +195,11 @@ class Checker:
     def filled(self, key: str) -> None:
         """Take note that the application has filled a list: it is no longer lost."""
         self._lost.pop(key, None)
-        self._spoiled.pop(key, None)
+        self._unspoil(key)
+
+    def _unspoil(self, key: str) -> None:
+        if self._spoiled.pop(key, None) and key == "manual":
+            self._junk_until = self._clock()
 
     def rewound(self) -> None:
         """Take note that old records are delivered again, and with them old states come back."""
@@ -200,7 +234,7 @@ class Checker:
         over = {key: at for key, at in self._expires.items() if at <= self._clock()}
         for key, at in over.items():
             self._lost[key] = max(self._lost.get(key, 0), at)
-            self._spoiled.pop(key, None)
+            self._unspoil(key)
             del self._expires[key]
         return len(over)
 
@@ -209,6 +243,8 @@ class Checker:
         expires = self._expiry(key)
         if expires:
             self._expires[key] = expires
+            if not self.is_spoiled(key):
+                self._looked_at[key] = str(self._cached(key)), expires
         else:
             self._expires.pop(key, None)
 
@@ -234,7 +270,7 @@ class Checker:
         lives = self._expires[key] - self._clock()
         if text == "null":
             if self._ever.get(key):
-                self._look_at_absence(key, lives)
+                self._look_at_absence(key, lives, "" if before is None else before[0])
         elif (
             abs(expires - (was_to_expire or 0)) > self._exact_seconds
             and abs(lives - self._ttl_seconds) > self._exact_seconds
@@ -252,7 +288,7 @@ class Checker:
         elif text != "null":
             self._look_at_list(key, text)
 
-    def _look_at_absence(self, key: str, seconds: float) -> None:
+    def _look_at_absence(self, key: str, seconds: float, before: str) -> None:
         """Tell whether a list may be taken away: it could be too big for Momento now, or was cut at its own limit.
 
         One that was cut has to come back by itself where it can be rebuilt: it is no loss.
@@ -265,6 +301,8 @@ class Checker:
             members = {row.member for row in self._recent[key].values()}
             # The table itself is read at once instead.
             reason = limit is not None and len(members) >= limit and (source is None or "index_name" in source)
+            # A list of fewer rows was never cut.
+            reason = reason and len(msgspec.json.decode(before or "[]", type=list[Raw] | None) or ()) >= (limit or 0)
             if source is not None:
                 del self._expires[key]
         if not reason:

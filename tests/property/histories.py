@@ -5,6 +5,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as with_seed
@@ -16,7 +17,17 @@ from handler.pipeline import process
 from handler.settings import Settings
 from tests.property.model import DOCUMENTS, Things
 from tests.property.table import Key, Poison
-from tests.property.world import MAX_ITEM_BYTES, REQUEST_FAULTS, TYPED, Fault, Handler, Setup, World
+from tests.property.world import (
+    LIST_COPIES,
+    MAX_ITEM_BYTES,
+    PAGE_BYTES,
+    REQUEST_FAULTS,
+    TYPED,
+    Fault,
+    Handler,
+    Setup,
+    World,
+)
 from tests.stream import Item
 
 KEYS: Sequence[Key] = [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2"), ("c", "1"), ("d", "1"), ("e", "1"), ("f", "1")]
@@ -52,16 +63,14 @@ def memory_of(cache: Any) -> Memory:
 
 
 class Ours:
-    """This project's handler, with as many Lambda environments as there are batches at once."""
+    """This project's handler, with a memory for each execution environment."""
 
     def __init__(self) -> None:
-        self._idle: list[Memory] = []
+        self._memories: WeakKeyDictionary[Any, Memory] = WeakKeyDictionary()
 
     async def __call__(self, event: dict[str, Any], views: Settings, cache: Any, table: Any, **time: Any) -> Any:
-        # The environment of an invocation that is killed is gone with it.
-        memory = self._idle.pop() if self._idle else memory_of(cache)
+        memory = self._memories.setdefault(cache.environment, memory_of(cache))
         outcome = await process(event, views, cache, table, memory, now=lambda: 0.0, **time)
-        self._idle.append(memory)
         return dict(outcome.response)
 
 
@@ -99,6 +108,11 @@ paces: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 """How long requests take, how many there may be, and how much time there is for them: at times it is too short for a
 batch, but not for its first record."""
 
+ONE_LIST = 2 * MAX_ITEM_BYTES
+FOUR_LISTS = 8 * MAX_ITEM_BYTES
+TWO_PAGES = 4 * LIST_COPIES * PAGE_BYTES
+"""What memory there may be. Half of it is room to read so many lists of unknown size, or to query so many pages."""
+
 setups = models.flatmap(
     lambda model: st.builds(
         lambda pace, **others: Setup(**pace, **others),
@@ -111,7 +125,7 @@ setups = models.flatmap(
         shards=st.integers(1, 3),
         lag_seconds=st.sampled_from([0.0, 0.5, 4.0]),
         stale_seconds=st.sampled_from([0.0, 0.0, 1.0]),
-        memory_bytes=st.sampled_from([None, None, 2 * MAX_ITEM_BYTES]),
+        memory_bytes=st.sampled_from([None, None, None, ONE_LIST, FOUR_LISTS, TWO_PAGES]),
         seed=st.integers(0, 2**16),
     )
 )

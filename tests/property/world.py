@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import functools
+import math
 import random
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
@@ -29,14 +30,27 @@ from tests.stream import Item
 
 TIMEOUT_SECONDS = 30.0
 REPORT_SECONDS = 0.5
-LATE_START_SECONDS = 0.05
+WRITE_SECONDS = 0.001
+EXACT_SECONDS = 0.000_001
 LATE_SECONDS = 30.0
 MAX_ITEM_BYTES = 700
-STUCK_SECONDS = 20_000
+LIST_COPIES = 6
+PAGE_BYTES = 1_000_000
+ROW_BYTES = 250
+"""What lists take in memory. The handler has the same numbers. They are repeated here, so that a slip is seen."""
+
+STUCK_SECONDS = 1_000
+"""How long it may take to drain the stream: 302 seconds were seen."""
+
 QUERY_SECONDS = 1.0
-AMPLE_SECONDS = 8.0
-"""An invocation that ended so long before its deadline had the time for all that it did not do: the longest is to wait
-for the end of a `null` of 5 seconds, and a request."""
+REQUEST_SECONDS = 1.0
+LAG_SECONDS = 5.0
+PACE_SECONDS = 4.0
+"""How much time an operation may need: for a request, or a page of a query; for the index to catch up, where a `null`
+or a list of another definition was read; for its turn, where there is a pace."""
+
+VAIN_ATTEMPTS = 8
+"""In how many attempts without a fault a batch's first record may be left undone for want of time: 4 were seen."""
 
 KEY_TYPES = {"pk": "S", "sk": "S", "kind": "S", "owner": "S"}
 TYPED = "attribute_types" in TableSettings.__struct_fields__
@@ -167,7 +181,7 @@ class _Flight:
     carried_out: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Environment:
     """One of Lambda's execution environments, with its connection to Momento.
 
@@ -175,15 +189,21 @@ class Environment:
         pace: how fast its requests may follow each other.
         key: which of the API keys it has.
         under_way: the requests on their way there or back.
-        started: when requests were made in the last second, and how many operations each is.
-        read: the lists that it has read.
+        started: when requests were made in the last second, at the earliest, and how many operations each is.
+        invocations: how many it has had.
+        sizes: how large each list was when it was last seen.
+        written: in which invocation each list was written that may be remembered since, and what memory it takes.
+        remembered: by invocation, the memory of the lists that were remembered for certain when it began.
     """
 
     pace: Pace
     key: int
     under_way: set[asyncio.Future[None]] = field(default_factory=set)
-    started: deque[tuple[float, int]] = field(default_factory=deque)
-    read: set[str] = field(default_factory=set)
+    started: list[tuple[float, int]] = field(default_factory=list)
+    invocations: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+    written: dict[str, tuple[int, int]] = field(default_factory=dict)
+    remembered: Counter[int] = field(default_factory=Counter)
 
 
 class Invocation:
@@ -192,15 +212,25 @@ class Invocation:
     Attributes:
         environment: where it runs.
         flights: its requests under way.
-        reading: how many of them read a list.
+        reading: the bytes that its reads of lists, and the lists which it writes, take of the room for reading.
+        making: the bytes that its queries, and the lists which it writes, take of the room for making lists.
+        read: how many bytes of each list it holds, of those that it has read and not yet written.
+        missed: the lists that it looked for in vain.
+        waits: whether it may have to wait for the index to catch up.
         fired: what went wrong with its requests.
     """
 
     def __init__(self, world: "World") -> None:
         self.environment = world.take_environment()
         self.flights: list[_Flight] = []
-        self.reading = 0
+        self.environment.invocations += 1
+        self.reading: list[int] = []
+        self.making: list[int] = []
+        self.read: dict[str, int] = {}
+        self.missed: set[str] = set()
+        self.waits = False
         self.fired: Counter[Fault] = Counter()
+        self._stood_still = world.stood_still
         self._world = world
         self._task: asyncio.Task[Any] | None = None
 
@@ -238,18 +268,51 @@ class Invocation:
         if error is not None:
             world.errors.append(error)
             raise FunctionError(str(error)) from error
+        if world.clock() > deadline + self.stood_still() + EXACT_SECONDS:
+            world.overran()
         world.give_back(self.environment)
         answer = self._task.result()
-        if answer["batchItemFailures"] and not self.fired and world.clock() > deadline - 2:
-            world.fired[Fault.TIME_SHORT] += 1
-        clean = not self.fired and world.clock() <= deadline - AMPLE_SECONDS
-        world.checker.handled(event, answer, started=started, clean=clean)
+        had_time = world.clock() < deadline - world.wanted_seconds(self)
+        if answer["batchItemFailures"] and not self.fired:
+            if not had_time:
+                world.fired[Fault.TIME_SHORT] += 1
+            world.left_unfinished(event, answer, since=started - world.setup.stale_seconds, had_time=had_time)
+        world.checker.handled(event, answer, started=started, clean=not self.fired and had_time)
         return answer
+
+    def stood_still(self) -> float:
+        """How many seconds went by since its start in which nothing could run."""
+        return self._world.stood_still - self._stood_still
 
     def count(self, fault: Fault) -> None:
         """Count what goes wrong with one of its own requests."""
         self.fired[fault] += 1
         self._world.fired[fault] += 1
+
+    @contextlib.contextmanager
+    def holding(self, room: list[int], size: int) -> Iterator[None]:
+        """Check that N bytes fit into a room beside all else in it. What is larger than the room has it to itself."""
+        memory_bytes = self._world.setup.memory_bytes
+        if memory_bytes is None:
+            yield
+            return
+        most = memory_bytes // 2
+        held = min(size, most)
+        room.append(held)
+        self._world.checker.keep(sum(room), most, f"bytes {'read' if room is self.reading else 'made'} at once")
+        try:
+            yield
+        finally:
+            room.remove(held)
+
+    def recall(self, key: str) -> None:
+        """Check what is remembered, because a list is written that this invocation has not read."""
+        environment, memory_bytes = self.environment, self._world.setup.memory_bytes
+        since, size = environment.written.pop(key, (environment.invocations, 0))
+        for number in range(since + 1, environment.invocations + 1):
+            environment.remembered[number] += size
+            if memory_bytes is not None:
+                self._world.checker.keep(environment.remembered[number], memory_bytes, "bytes remembered")
 
     def kill(self, *, late: bool = False, cancelled: bool = False) -> None:
         """End it: each write in flight lands before the next attempt, or never.
@@ -290,6 +353,7 @@ class _SimulatedCache(EngineCache):
         self.engine = world.engine
         self.pace = invocation.environment.pace
         self.memory_bytes = world.setup.memory_bytes
+        self.environment = invocation.environment
         self._world = world
         self._invocation = invocation
 
@@ -317,19 +381,46 @@ class _SimulatedCache(EngineCache):
 
     async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
         world, invocation = self._world, self._invocation
-        # Of a list that the environment has read, it knows the size.
-        reads = 0 if consistent or key in invocation.environment.read else 1
-        invocation.reading += reads
-        if self.memory_bytes is not None:
-            world.checker.keep(
-                invocation.reading * MAX_ITEM_BYTES, max(self.memory_bytes, MAX_ITEM_BYTES), "read at once"
-            )
-        try:
+        sizes = invocation.environment.sizes
+        known = sizes.get(key, MAX_ITEM_BYTES)
+        # The handler keeps no memory for a second look, which is to confirm that there is no list.
+        confirms = consistent and key in invocation.missed
+        with invocation.holding(invocation.reading, 0 if confirms else known):
             found = await self._ask("get_with_hash", key, lambda: world.read(key, consistent=consistent))
-        finally:
-            invocation.reading -= reads
-        invocation.environment.read.add(key)
+        invocation.environment.written.pop(key, None)
+        sizes.pop(key, None)
+        if found is None or found.value == b"null":
+            invocation.missed.add(key)
+            invocation.waits |= found is not None
+            invocation.read[key] = 0
+        else:
+            invocation.missed.discard(key)
+            invocation.waits |= world.clock() <= world.redeployed + world.setup.stale_seconds + world.setup.slow / 100
+            sizes[key] = len(found.value)
+            invocation.read[key] = min(known, sizes[key])
         return None if found is None else Entry(found.value, found.hash)
+
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
+        world, invocation = self._world, self._invocation
+        if key not in invocation.read:
+            invocation.recall(key)
+        with (
+            invocation.holding(invocation.reading, invocation.read.get(key, 0)),
+            invocation.holding(invocation.making, LIST_COPIES * world.sizes.get(expected, 0)),
+        ):
+            hashed = await super().set_if_hash(key, value, ttl_seconds, expected)
+        invocation.read.pop(key, None)
+        if hashed is not None and value != b"null":
+            invocation.environment.sizes[key] = len(value)
+            memory = len(value) + ROW_BYTES * len(msgspec.json.decode(value, type=list[msgspec.Raw]))
+            invocation.environment.written[key] = invocation.environment.invocations, memory
+        return hashed
+
+    async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> bool:
+        self._invocation.missed.discard(key)
+        # Such a list was rebuilt, in as much room as the largest list takes.
+        with self._invocation.holding(self._invocation.making, LIST_COPIES * MAX_ITEM_BYTES):
+            return await super().set_if_absent(key, value, ttl_seconds)
 
     async def matching(self, wanted: Mapping[str, Callable[[bytes], bool]]) -> frozenset[str]:
         looks = [_Flight("look", key, functools.partial(self._is_wanted, key, wants)) for key, wants in wanted.items()]
@@ -380,10 +471,10 @@ class _SimulatedCache(EngineCache):
         if most is None:
             return
         now = self._world.clock()
-        # A write to the table, which takes a moment, may let a request that waits start a little late.
-        while started and started[0][0] <= now - 1 + LATE_START_SECONDS:
-            started.popleft()
-        started.append((now, operations))
+        # Writes to the table, for which the loop stands still, may have let this request start so much later.
+        late = self._invocation.stood_still()
+        started[:] = [each for each in started if each[0] > now - 1 + EXACT_SECONDS]
+        started.append((now - late, operations))
         self._world.checker.keep(sum(count for _, count in started), most, "operations in a second")
 
     async def _travel(self) -> None:
@@ -448,6 +539,12 @@ class _IndexedTable:
         self._invocation = invocation
 
     async def query(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
+        # What was read before is rows by now, of which no more are kept than a list can have.
+        size = LIST_COPIES * (PAGE_BYTES if after is None else MAX_ITEM_BYTES)
+        with self._invocation.holding(self._invocation.making, size):
+            return await self._page(source, condition, after)
+
+    async def _page(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
         world = self._world
         # A query is slower than Momento, which leaves time for the index to change from page to page.
         await asyncio.sleep(min(QUERY_SECONDS, 5 * world.latency()))
@@ -520,8 +617,11 @@ class World:
         fired: how often each fault came true.
         errors: what the handler raised.
         invocations: those under way.
+        sizes: how large each value was that was ever cached, by its hash.
         in_flight: writes of invocations that were killed, which land before the next attempt.
         outage_until: when Momento is back.
+        redeployed: when the function was last deployed again.
+        stood_still: for how many seconds nothing could run, because the table was written to.
         key: which of the API keys Momento accepts.
     """
 
@@ -543,12 +643,15 @@ class World:
         self.settings = self._settings()
         self.key = 0
         self._idle: list[Environment] = []
-        self._past: dict[str, deque[tuple[float, Hashed | None, float]]] = defaultdict(lambda: deque(maxlen=20))
+        self._past: dict[str, list[tuple[float, Hashed | None, float]]] = defaultdict(list)
         self.fired: Counter[Fault] = Counter()
         self.errors: list[BaseException] = []
         self.invocations: list[Invocation] = []
+        self.sizes: dict[bytes, int] = {}
         self.in_flight: list[_Flight] = []
         self.outage_until = 0.0
+        self.redeployed = -math.inf
+        self.stood_still = 0.0
         self._armed: list[tuple[Fault, int]] = []
         self._stream = TableStream(setup.shards)
         self.table = Table(self._stream, self.clock, setup.lag_seconds, self.chance)
@@ -596,17 +699,21 @@ class World:
 
     def transact(self, writes: Mapping[Key, Item | None]) -> None:
         """Write several items in one transaction."""
-        self.clock.now += 0.001
+        self._stand_still()
         self.fired[Fault.TRANSACTION] += 1
         for record in self.table.transact(writes):
             self.checker.written(record)
 
     def _write(self, key: Key, after: Item | None, *, poison: Poison | None = None, by_ttl: bool = False) -> None:
-        # No two things happen at once.
-        self.clock.now += 0.001
+        self._stand_still()
         if poison is not None:
             self.fired[Fault.POISONED] += 1
         self.checker.written(self.table.write(key, after, poison=poison, by_ttl=by_ttl))
+
+    def _stand_still(self) -> None:
+        # No two things happen at once.
+        self.clock.now += WRITE_SECONDS
+        self.stood_still += WRITE_SECONDS
 
     def arm(self, fault: Fault, after: int) -> None:
         """Let a fault come true once so many chances for it have passed."""
@@ -689,6 +796,7 @@ class World:
         else:
             return
         self.fired[Fault.REDEPLOYED] += 1
+        self.redeployed = self.clock()
         self.setup = replace(self.setup, model=model)
         self.settings = self._settings()
         self.handler = type(self.handler)()
@@ -771,8 +879,19 @@ class World:
         self.judge()
 
     def overran(self) -> None:
-        """Take note that requests were under way when an invocation's time was up."""
-        self.checker.divergences.append("requests were under way when the invocation's time was up")
+        """Take note that an invocation went on when its time was up."""
+        self.checker.divergences.append("an invocation went on when its time was up")
+
+    def wanted_seconds(self, invocation: Invocation) -> float:
+        """How long before its deadline an invocation may rightly have had too little time for what it left undone."""
+        paced = self.setup.max_operations_per_second is not None
+        return REQUEST_SECONDS + LAG_SECONDS * invocation.waits + PACE_SECONDS * paced
+
+    def left_unfinished(self, event: Mapping[str, Any], answer: Any, *, since: float, had_time: bool) -> None:
+        """Hold the handler to finish a batch for which nothing goes wrong: at once, or in a few attempts."""
+        # At 3 operations in a second, 5 seconds may be too short for a batch's first record again and again.
+        if had_time or self.setup.max_operations_per_second is None:
+            self.checker.unfinished(event, answer, since=since, most=0 if had_time else VAIN_ATTEMPTS)
 
     def close(self) -> None:
         """End all that is under way."""
@@ -828,6 +947,8 @@ class World:
     def note(self, key: str) -> None:
         """Keep what an entry has become, for reads that are some moments old."""
         found = self.engine.get_with_hash(CACHE, key.encode())
+        if found is not None:
+            self.sizes[found.hash] = len(found.value)
         remaining = self.engine.item_get_ttl(CACHE, key.encode()) or 0
         self._past[key].append((self.clock(), found, self.clock() + remaining / 1000))
 
