@@ -286,7 +286,7 @@ class MomentoCache:
         await connection.channel.close(None)
 
     def _error_of(self, error: grpc.RpcError) -> CacheError:
-        text = error.details() or ""
+        text = error.details()
         if status := _HTTP_STATUS.search(text):
             return _answered_by_another(int(status[1]))
         if _UNCONNECTED in text:
@@ -432,10 +432,11 @@ class _Connection:
     async def cause(self) -> str:
         """Return gRPC's words for why there is no connection, which only a request is told; "": it does not know."""
         try:
-            await self.stub.Get(wire._GetRequest(cache_key=b"-"), timeout=CAUSE_SECONDS)
+            await self.stub.Get(wire._GetRequest(), timeout=CAUSE_SECONDS)
         except grpc.RpcError as error:
-            text: str = error.details() or ""
-            return text if _UNCONNECTED in text else ""
+            text: str = error.details()
+            if _UNCONNECTED in text:
+                return text
         return ""
 
 

@@ -215,7 +215,6 @@ class Invocation:
         reading: the bytes that its reads of lists, and the lists which it writes, take of the room for reading.
         making: the bytes that its queries, and the lists which it writes, take of the room for making lists.
         read: how many bytes of each list it holds, of those that it has read and not yet written.
-        missed: the lists that it looked for in vain.
         waits: whether it may have to wait for the index to catch up.
         fired: what went wrong with its requests.
     """
@@ -227,7 +226,6 @@ class Invocation:
         self.reading: list[int] = []
         self.making: list[int] = []
         self.read: dict[str, int] = {}
-        self.missed: set[str] = set()
         self.waits = False
         self.fired: Counter[Fault] = Counter()
         self._stood_still = world.stood_still
@@ -383,18 +381,14 @@ class _SimulatedCache(EngineCache):
         world, invocation = self._world, self._invocation
         sizes = invocation.environment.sizes
         known = sizes.get(key, MAX_ITEM_BYTES)
-        # The handler keeps no memory for a second look, which is to confirm that there is no list.
-        confirms = consistent and key in invocation.missed
-        with invocation.holding(invocation.reading, 0 if confirms else known):
+        with invocation.holding(invocation.reading, known):
             found = await self._ask("get_with_hash", key, lambda: world.read(key, consistent=consistent))
         invocation.environment.written.pop(key, None)
         sizes.pop(key, None)
         if found is None or found.value == b"null":
-            invocation.missed.add(key)
             invocation.waits |= found is not None
             invocation.read[key] = 0
         else:
-            invocation.missed.discard(key)
             invocation.waits |= world.clock() <= world.redeployed + world.setup.stale_seconds + world.setup.slow / 100
             sizes[key] = len(found.value)
             invocation.read[key] = min(known, sizes[key])
@@ -417,7 +411,6 @@ class _SimulatedCache(EngineCache):
         return hashed
 
     async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> bool:
-        self._invocation.missed.discard(key)
         # Such a list was rebuilt, in as much room as the largest list takes.
         with self._invocation.holding(self._invocation.making, LIST_COPIES * MAX_ITEM_BYTES):
             return await super().set_if_absent(key, value, ttl_seconds)
