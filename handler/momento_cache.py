@@ -1,7 +1,6 @@
 """Momento behind the seam of `cache.py`: the SDK's credentials and errors, the service's own requests."""
 
 import asyncio
-import http
 import os
 import re
 import time
@@ -225,6 +224,8 @@ class MomentoCache:
             await asyncio.wait_for(connection.channel.channel_ready(), CONNECT_SECONDS - CAUSE_SECONDS)
         except TimeoutError:
             cause = await connection.cause()
+            if connection.channel.get_state() is grpc.ChannelConnectivity.READY:
+                return connection
             await connection.channel.close(None)
             raise self._unconnected(cause) from None
         return connection
@@ -286,7 +287,7 @@ class MomentoCache:
         await connection.channel.close(None)
 
     def _error_of(self, error: grpc.RpcError) -> CacheError:
-        text = error.details()
+        text = _text(error)
         if status := _HTTP_STATUS.search(text):
             return _answered_by_another(int(status[1]))
         if _UNCONNECTED in text:
@@ -344,6 +345,9 @@ _TLS_FAILURE = re.compile("handshake failed|verification check failed|cannot che
 _HTTP_STATUS = re.compile(r"Received http2 header with status: (\d+)")
 """Its words for an answer that is not gRPC's."""
 
+_FINAL_STATUSES = (401, 403, 407)
+"""Statuses of something that refuses to pass anything on. With any other, it may do so the next time."""
+
 _UNREACHABLE = (
     MomentoErrorCode.CONNECTION_ERROR,
     MomentoErrorCode.SERVER_UNAVAILABLE,
@@ -382,7 +386,7 @@ def _unreachable() -> str:
 
 def _answered_by_another(status: int) -> CacheError:
     """Tell that the answer is not Momento's, which says all by gRPC's own status. This one says nothing of the key."""
-    kind = TransientError if status == http.HTTPStatus.TOO_MANY_REQUESTS or status >= 500 else CacheError
+    kind = CacheError if status in _FINAL_STATUSES else TransientError
     return kind(
         f"something on the way to Momento answers in its place: check {_proxy()}firewalls, and momento.endpoint "
         f"(HTTP status {status})"
@@ -392,6 +396,10 @@ def _answered_by_another(status: int) -> CacheError:
 def _proxy() -> str:
     name = next((name for name in _PROXY_VARIABLES if os.environ.get(name)), None)
     return f"the proxy in the environment variable {name}, " if name else ""
+
+
+def _text(error: grpc.RpcError) -> str:
+    return error.details() or ""
 
 
 def _is_cancelled() -> bool:
@@ -434,9 +442,8 @@ class _Connection:
         try:
             await self.stub.Get(wire._GetRequest(), timeout=CAUSE_SECONDS)
         except grpc.RpcError as error:
-            text: str = error.details()
-            if _UNCONNECTED in text:
-                return text
+            if _UNCONNECTED in _text(error):
+                return _text(error)
         return ""
 
 

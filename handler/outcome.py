@@ -1,14 +1,15 @@
 """Report: what came of a batch, as Lambda's partial batch response, a log line and metrics."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
 
 from handler.cache import Applied
-from handler.records import Batch, Change, Rejection, item_hash
+from handler.records import Batch, Rejection, item_hash
+from handler.views import Plan
 
 LOGGED_FAILURES = 10
 """How many operations that failed the log line names: the first, because the rest tends to be the same."""
@@ -49,30 +50,27 @@ class Outcome(Struct, frozen=True):
     metrics: Mapping[str, float]
 
 
-def report(
-    batch: Batch, rejections: Sequence[Rejection], applied: Applied, now: float, left_out: Sequence[Change] = ()
-) -> Outcome:
+def report(batch: Batch, planned: Plan, applied: Applied, now: float) -> Outcome:
     """Tell what came of a batch.
 
     Args:
         batch: the batch.
-        rejections: what the plan could not do.
+        planned: its plan.
         applied: what came of the plan.
         now: seconds since the epoch.
-        left_out: the changes that there was no time to plan, oldest first.
 
     Returns:
         a response that names the lowest unfinished sequence number alone: Lambda retries all that follows it.
         https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """
     items = {change.sequence_number: change.item for change in batch.changes}
-    rejected = sorted((*batch.rejections, *rejections), key=_ORDER)
+    rejected = sorted((*batch.rejections, *planned.rejections), key=_ORDER)
     # Told alike. An operation may stand for several items: it is named by the first, whose record is retried from.
     failed = [
         Rejection(each.operation.lowest, each.reason, item_hash(items[each.operation.lowest]), each.operation.view)
         for each in applied.failures
     ]
-    failed += [Rejection(each.sequence_number, _LEFT_OUT, item_hash(each.item)) for each in left_out[:1]]
+    failed += [Rejection(each.sequence_number, _LEFT_OUT, item_hash(each.item)) for each in planned.left_out[:1]]
     failed.sort(key=_ORDER)
     logged = sorted((*rejected[:LOGGED_REJECTIONS], *failed[:LOGGED_FAILURES]), key=_ORDER)
     lowest = batch.identifiers[logged[0].sequence_number] if logged else None
@@ -89,7 +87,7 @@ def report(
             "failed": len(rejected) + len(failed),
             **({} if lowest is None else {"retry_from": _cut(lowest), "failures": named}),
             **({"failures_omitted": omitted} if omitted else {}),
-            **({"records_left_out": len(left_out)} if left_out else {}),
+            **({"records_left_out": len(planned.left_out)} if planned.left_out else {}),
         },
         metrics={
             "Records": len(batch.identifiers),

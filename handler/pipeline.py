@@ -4,21 +4,21 @@ import asyncio
 import gc
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from handler.cache import Cache, Memory, TableReader, apply
 from handler.changes import coalesce
 from handler.outcome import Outcome, report
-from handler.records import Batch, Change, Rejection, decode, item_hash
+from handler.records import Batch, decode
 from handler.settings import Settings
-from handler.views import Plan, TooLongError, Watch, plan
+from handler.views import Plan, plan
 
 RUN_OUT_SECONDS = 0.1
 """The longest wait for tasks that are cancelled because their batch has raised."""
 
-PLANNING_SHARES = (0.25, 0.5, 0.75)
-"""By when each try to plan ends, of the time that there is: for the whole batch, for fewer records, for the first."""
+SHORTEST_SECONDS = 0.001
+"""What an invocation that starts too late is taken to have."""
 
 T = TypeVar("T")
 
@@ -52,9 +52,9 @@ async def process(
         EventError: the event is not a batch of stream records.
         SettingsError: the views do not fit the table's primary key, known from its records at the latest.
     """
-    batch, planned, left_out = _planned(event, settings, clock, deadline)
+    batch, planned = _planned(event, settings, clock, deadline)
     applied = await apply(planned.operations, cache, table, memory, clock=clock, deadline=deadline, chance=chance)
-    return report(batch, planned.rejections, applied, now(), left_out)
+    return report(batch, planned, applied, now())
 
 
 def run_out(runner: asyncio.Runner, main: Coroutine[Any, Any, T], seconds: float) -> T:
@@ -87,48 +87,17 @@ def run_out(runner: asyncio.Runner, main: Coroutine[Any, Any, T], seconds: float
         end.cancel()
 
 
-def _planned(
-    event: Any, settings: Settings, clock: Callable[[], float], deadline: float
-) -> tuple[Batch, Plan, Sequence[Change]]:
-    """Return the batch, its plan, and the changes that there was no time to plan."""
+def _planned(event: Any, settings: Settings, clock: Callable[[], float], deadline: float) -> tuple[Batch, Plan]:
     # The pure steps leave no cycles behind, and the collector would walk the event's hundreds of thousands of objects
     # again and again to find that out. It is only paused: gc.freeze() and gc.unfreeze() would put what is garbage into
     # the oldest generation, which Python 3.13 then never collects (python/cpython#98801).
     gc.disable()
     try:
+        started = clock()
+        seconds = max(deadline - started, SHORTEST_SECONDS)
         batch = decode(event, settings.table.key_attributes)
         if batch.changes:
             settings.check_identity([name for name, _, _ in batch.changes[0].item])
-        return batch, *_in_time(batch.changes, settings, clock, deadline)
+        return batch, plan(coalesce(batch.changes), settings, lambda: (clock() - started) / seconds)
     finally:
         gc.enable()
-
-
-def _in_time(
-    changes: Sequence[Change], settings: Settings, clock: Callable[[], float], deadline: float
-) -> tuple[Plan, Sequence[Change]]:
-    """Plan as many changes as there is time for, and return what is left.
-
-    The data of items decides how long a `where` takes. So each attempt gets further: the first change is planned, or it
-    is rejected, where it alone takes too long.
-    """
-    left = deadline - clock()
-    taken = changes
-    for share in PLANNING_SHARES:
-        if share == PLANNING_SHARES[-1]:
-            taken = changes[:1]
-        watch = Watch(clock, deadline - (1 - share) * left)
-        try:
-            return plan(coalesce(taken), settings, watch), changes[len(taken) :]
-        except TooLongError:
-            # Half of what there was time for: each view looks at two images of a change.
-            taken = changes[: max(1, watch.looks // (4 * len(settings.views)))]
-    if left < settings.timeout_seconds / 2:
-        # That was no time to judge by.
-        return Plan((), ()), changes
-    first = changes[0]
-    reason = (
-        "the views' `where` takes more than a quarter of the invocation's time for the item: test less of it, or raise "
-        "`memory_size` or `timeout`"
-    )
-    return Plan((), (Rejection(first.sequence_number, reason, item_hash(first.item)),)), changes[1:]

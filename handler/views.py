@@ -1,7 +1,8 @@
 """Plan: what a batch's net changes mean for the cache, as the fewest operations that say it."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec import Raw, Struct, structs
 from handler.attributes import AttributeValue, AttributeValueError, Image, encode, unpack
 from handler.changes import NetChange
 from handler.lists import Edit, Leaving
-from handler.records import ItemKey, Rejection, item_hash
+from handler.records import Change, ItemKey, Rejection, item_hash
 from handler.settings import REFRESH, ItemView, ListView, Settings, View
 
 Row = Mapping[str, Raw]
@@ -24,6 +25,19 @@ Place = tuple[str, str]
 
 Write = tuple[int, bytes] | Leaving | None
 """What one item does to a place: its row, with the sequence number of the record that brought it; else it leaves."""
+
+
+LOOKING_SHARE = 0.4
+"""The share of the time after which no more records are looked at. What is left is for the requests: of the least
+`timeout`, 20 s, that is what a query and an update take."""
+
+RECORD_SHARE = 0.75
+"""The share after which a record that is still being looked at is rejected for the views that have not seen it."""
+
+_TOO_LONG = (
+    "matching the item with the views' `where` takes a third of the invocation's time or more: test less of it, or "
+    "raise `memory_size` or `timeout`"
+)
 
 
 class _Operation(Struct, frozen=True):
@@ -94,35 +108,6 @@ class UpdateList(_Operation, frozen=True):
 Operation = SetEntry | DeleteEntry | UpdateList
 
 
-class TooLongError(Exception):
-    """The plan took longer than it may."""
-
-
-class Watch:
-    """Ends a plan that takes too long.
-
-    Args:
-        clock: the time in seconds, from any start.
-        until: when the plan has to be done, by that clock.
-
-    Attributes:
-        looks: how often a view looked at an image so far.
-    """
-
-    __slots__ = ("_clock", "_until", "looks")
-
-    def __init__(self, clock: Callable[[], float], until: float) -> None:
-        self.looks = 0
-        self._clock = clock
-        self._until = until
-
-    def look(self) -> None:
-        """Count a look, and check the time."""
-        self.looks += 1
-        if self._clock() > self._until:
-            raise TooLongError
-
-
 class KeyCollisionError(Exception):
     """Two views give one cache key. Names the views, not the key."""
 
@@ -133,10 +118,12 @@ class Plan(Struct, frozen=True):
     Attributes:
         operations: one for each cache key, lowest sequence number first.
         rejections: what can not be done, and why.
+        left_out: the changes that there was no time to look at, oldest first.
     """
 
     operations: tuple[Operation, ...]
     rejections: tuple[Rejection, ...]
+    left_out: tuple[Change, ...] = ()
 
 
 class _Draft(Struct):
@@ -144,7 +131,7 @@ class _Draft(Struct):
 
     Attributes:
         view: the view's name.
-        lowest: the lowest sequence number, which is the first item's, for the items come in that order.
+        lowest: the lowest sequence number of its items' first changes.
         writes: member to the write that counts; an item's entry has the member "".
         condition: what a rebuild would ask for.
         others: member to the condition of its item, where that is another one.
@@ -157,7 +144,7 @@ class _Draft(Struct):
     others: dict[str, Mapping[str, AttributeValue]]
 
 
-def plan(changes: Iterable[NetChange], settings: Settings, watch: Watch | None = None) -> Plan:
+def plan(changes: Iterable[NetChange], settings: Settings, used: Callable[[], float] = lambda: 0.0) -> Plan:
     """Plan the operations that bring every view up to the last image of every item.
 
     Where one item leaves a key (or row) and another has it in the end, the other's stays, whatever the order of their
@@ -169,20 +156,19 @@ def plan(changes: Iterable[NetChange], settings: Settings, watch: Watch | None =
     Args:
         changes: by item, lowest sequence number first.
         settings: the views.
-        watch: ends a plan that takes too long; None: it takes what it takes.
-
-    Raises:
-        TooLongError: it took too long.
+        used: tells which share of the time has passed. The data of items decides how long a `where` takes: what was
+            looked at in LOOKING_SHARE is planned as if it were all.
     """
+    views = settings.views
+    untyped = frozenset(name for name, view in views.items() if _asks_for_unknown_types(view))
+    left_out: list[Change] = []
     drafts: dict[str, _Draft] = {}
     stays: dict[tuple[str, Place], _State] = {}
     rejections: list[Rejection] = []
-    for change in changes:
-        images = _images(change)
-        skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image, _ in images)
+    for change in _looked_at(changes, views.values(), used, left_out):
+        skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image, _ in change.images)
         encoded: dict[int, Encoded] = {}
-        for name, view in settings.views.items():
-            seen = _seen(view, images, watch)
+        for (name, view), seen in zip(views.items(), change.seen, strict=True):
             if skips and _unchanged(view, seen.states):
                 # As in _writes(): an image from before the batch is not written again, because another item may have
                 # had the place since.
@@ -193,7 +179,7 @@ def plan(changes: Iterable[NetChange], settings: Settings, watch: Watch | None =
                 row = _last_row(view, seen, encoded)
                 try:
                     writes = _writes(view, seen.states, row, encoded, change.item)
-                    _draft(drafts, name, view, change.lowest, seen.states, writes)
+                    _draft(drafts, name, view, change, writes, seen.states, is_typed=name not in untyped)
                 except KeyCollisionError as error:
                     seen.rejected[change.lowest] = str(error)
             rejections += [
@@ -212,7 +198,7 @@ def plan(changes: Iterable[NetChange], settings: Settings, watch: Watch | None =
         (_operation(key, draft, settings) for key, draft in drafts.items()),
         key=lambda operation: operation.lowest,
     )
-    return Plan(tuple(operations), tuple(rejections))
+    return Plan(tuple(operations), tuple(rejections), tuple(left_out))
 
 
 def row_of(view: View, image: Image, encoded: Encoded) -> Row:
@@ -304,19 +290,78 @@ class _Seen(NamedTuple):
     rejected: dict[int, str]
 
 
-def _seen(view: View, images: Iterable[tuple[int, Image | None, bool]], watch: Watch | None) -> _Seen:
-    """Look at all of an item's images."""
-    seen = _Seen([], {})
+class _Item(NamedTuple):
+    """What a batch did to one item, as far as it was looked at.
+
+    Attributes:
+        item: which item.
+        lowest: the sequence number of its first change.
+        images: its states: the sequence number of the record, the image, and whether the batch brought it.
+        seen: what each view sees of them.
+    """
+
+    item: ItemKey
+    lowest: int
+    images: list[tuple[int, Image | None, bool]]
+    seen: list[_Seen]
+
+
+def _looked_at(
+    changes: Iterable[NetChange], views: Collection[View], used: Callable[[], float], left_out: list[Change]
+) -> Iterator[_Item]:
+    """Look at changes in the order of their records until the time is up. Give each item once it was looked at.
+
+    What is left is added to `left_out`.
+    """
+    begun: dict[ItemKey, _Item] = {}
+    in_order = _in_order(changes)
+    for position, (_, change, is_last) in enumerate(in_order):
+        if used() > LOOKING_SHARE:
+            left_out += [each for _, each, _ in in_order[position:]]
+            break
+        item = begun.pop(change.item, None)
+        if item is None:
+            item = _Item(change.item, change.sequence_number, [], [_Seen([], {}) for _ in views])
+        known = len(item.images)
+        # A record's image before is the last one's image after, and looked at once, unless the record between was
+        # rejected, which has brought it then.
+        if not known or change.before != item.images[-1][1]:
+            item.images.append((change.sequence_number, change.before, known > 0))
+        item.images.append((change.sequence_number, change.after, True))
+        new = item.images[known:]
+        for view, seen in zip(views, item.seen, strict=True):
+            if view.where is not None and used() > RECORD_SHARE:
+                seen.rejected[change.sequence_number] = _TOO_LONG
+            else:
+                _look(view, new, seen)
+        if is_last:
+            yield item
+        else:
+            begun[change.item] = item
+    yield from begun.values()
+
+
+def _in_order(changes: Iterable[NetChange]) -> list[tuple[int, Change, bool]]:
+    """Return all changes by sequence number, each item's in the order that they have, and whether it is its last."""
+    numbered: list[tuple[int, Change, bool]] = []
+    for each in changes:
+        number = 0
+        for change in each.changes:
+            number = max(number, change.sequence_number)
+            numbered.append((number, change, change is each.changes[-1]))
+    numbered.sort(key=operator.itemgetter(0))
+    return numbered
+
+
+def _look(view: View, images: Iterable[tuple[int, Image | None, bool]], seen: _Seen) -> None:
+    """Add to what a view sees of an item."""
     for sequence_number, image, is_new in images:
-        if watch is not None:
-            watch.look()
         try:
             place = place_of(view, image)
             shown = None if image is None or place is None else _shown(view, image)
             seen.states.append(_State(sequence_number, image, place, shown, is_new))
         except AttributeValueError as error:
             seen.rejected[sequence_number] = str(error)
-    return seen
 
 
 def _last_row(view: View, seen: _Seen, encoded: dict[int, Encoded]) -> Row | None:
@@ -405,9 +450,11 @@ def _draft(
     drafts: dict[str, _Draft],
     name: str,
     view: View,
-    lowest: int,
-    states: Iterable[_State],
+    change: _Item,
     writes: Mapping[Place, Write],
+    states: Iterable[_State],
+    *,
+    is_typed: bool,
 ) -> None:
     """Add to the drafts what one item's states mean for one view."""
     images = {state.place[0]: state.image for state in states if state.image is not None and state.place is not None}
@@ -418,11 +465,12 @@ def _draft(
     for (key, member), write in writes.items():
         draft = drafts.get(key)
         if draft is None:
-            draft = drafts[key] = _Draft(name, lowest, {}, _condition(view, images[key]), {})
-        elif isinstance(view, ListView) and view.rebuild_from is not None and not view.rebuild_from.is_typed:
+            draft = drafts[key] = _Draft(name, change.lowest, {}, _condition(view, images[key]), {})
+        elif not is_typed and not view.shares_places([name for name, _, _ in change.item]):
             condition = _condition(view, images[key])
             if condition and draft.condition and _types(condition) != _types(draft.condition):
                 draft.others[member] = condition
+        draft.lowest = min(draft.lowest, change.lowest)
         draft.writes[member] = _later(draft.writes[member], write) if member in draft.writes else write
 
 
@@ -437,26 +485,17 @@ def _later(one: Write, other: Write) -> Write:
     return None
 
 
-def _images(change: NetChange) -> list[tuple[int, Image | None, bool]]:
-    """Every state of an item, behind the sequence number of its record, and with whether the batch brought it.
-
-    A record's image before is the last one's image after, and looked at once, unless the record between was rejected.
-    """
-    images: list[tuple[int, Image | None, bool]] = []
-    for each in change.changes:
-        if not images or each.before != images[-1][1]:
-            # One that is not the first was brought by a record between, which was rejected.
-            images.append((each.sequence_number, each.before, bool(images)))
-        images.append((each.sequence_number, each.after, True))
-    return images
-
-
 def _condition(view: View, image: Image) -> Mapping[str, AttributeValue] | None:
     """The key values that a list's index is asked for: an attribute's own where the template is just its name."""
     if not isinstance(view, ListView) or view.rebuild_from is None:
         return None
     condition = view.rebuild_from.condition(image).items()
     return {attribute: value for attribute, value in condition if value is not None}
+
+
+def _asks_for_unknown_types(view: View) -> bool:
+    """Return whether items may be of one list that have its index's key with different types."""
+    return isinstance(view, ListView) and view.rebuild_from is not None and not view.rebuild_from.is_typed
 
 
 def _types(condition: Mapping[str, AttributeValue]) -> list[str]:

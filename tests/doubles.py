@@ -1,7 +1,6 @@
 """Real implementations behind the seams of handler/cache.py, in process: Momento's engine, and a table in memory."""
 
 import asyncio
-import itertools
 import selectors
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,22 +27,6 @@ class Clock:
 
     def milliseconds(self) -> int:
         return round(self.now * 1000)
-
-
-class SlowClock(Clock):
-    """A time that goes on each time that it is looked at, as for a processor that has much to do in between.
-
-    Args:
-        seconds: by how much with each look; the last is for all that follow.
-    """
-
-    def __init__(self, *seconds: float) -> None:
-        super().__init__()
-        self._seconds = itertools.chain(seconds, itertools.repeat(seconds[-1]))
-
-    def __call__(self) -> float:
-        self.now += next(self._seconds)
-        return self.now
 
 
 class _Waiting(selectors.DefaultSelector):

@@ -37,7 +37,7 @@ from handler.lists import NULL, EncodedRow, Leaving
 from handler.outcome import report
 from handler.records import Change, decode
 from handler.settings import REFRESH, ListView, Settings, View
-from handler.views import DeleteEntry, Operation, SetEntry, UpdateList, place_of, plan
+from handler.views import DeleteEntry, Operation, Plan, SetEntry, UpdateList, place_of, plan
 from tests.property.histories import FOUR_LISTS, ONE_LIST, TWO_PAGES, History, Ours, memory_of
 from tests.property.model import Things
 from tests.property.world import WRITES, Fault, Handler
@@ -63,7 +63,7 @@ class Parts:
         batch = decode(event)
         planned = plan(self.coalesced(coalesce(batch.changes)), views)
         applied = await self.applied(planned.operations, cache, table, time)
-        return dict(report(batch, planned.rejections, applied, now=0.0).response)
+        return dict(report(batch, planned, applied, now=0.0).response)
 
     def coalesced(self, changes: list[NetChange]) -> list[NetChange]:
         return changes
@@ -94,8 +94,8 @@ class ItemsAtOnce(Parts):
             *(apply(each.operations, cache, table, memory_of(cache), **time) for each in plans)
         )
         failures = tuple(failure for each in applied for failure in each.failures)
-        rejections = [rejection for each in plans for rejection in each.rejections]
-        return dict(report(batch, rejections, Applied(failures, {}), now=0.0).response)
+        rejections = tuple(rejection for each in plans for rejection in each.rejections)
+        return dict(report(batch, Plan((), rejections), Applied(failures, {}), now=0.0).response)
 
 
 class Acknowledging(Ours):
@@ -157,7 +157,7 @@ class DraggingOthersDown(Parts):
         batch = decode(event)
         planned = plan(coalesce(batch.changes), views)
         if batch.rejections or planned.rejections:
-            return dict(report(batch, planned.rejections, Applied((), {}), now=0.0).response)
+            return dict(report(batch, planned, Applied((), {}), now=0.0).response)
         return await super().__call__(event, views, *arguments, **time)
 
 
@@ -354,7 +354,7 @@ class AcknowledgingPoison(Parts):
     async def __call__(self, event: dict[str, Any], views: Settings, cache: Any, table: Any, **time: Any) -> Any:
         batch = decode(event)
         applied = await self.applied(plan(coalesce(batch.changes), views).operations, cache, table, time)
-        return dict(report(structs.replace(batch, rejections=()), (), applied, now=0.0).response)
+        return dict(report(structs.replace(batch, rejections=()), Plan((), ()), applied, now=0.0).response)
 
 
 class Stateful(Wrapped):
@@ -815,7 +815,7 @@ class LettingTheLastRecordWin(Parts):
             for each in planned.operations
         ]
         applied = await self.applied(operations, cache, table, time)
-        return dict(report(batch, planned.rejections, applied, now=0.0).response)
+        return dict(report(batch, planned, applied, now=0.0).response)
 
 
 class KeepingWhatMatchesNoMore(Selecting):

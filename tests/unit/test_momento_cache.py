@@ -914,8 +914,8 @@ def test_a_tls_failure_is_said_as_what_it_is(
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, CacheError), (403, CacheError), (404, CacheError), (407, CacheError), (429, TransientError)]
-    + [(status, TransientError) for status in (500, 502, 503)],
+    [(status, CacheError) for status in (401, 403, 407)]
+    + [(status, TransientError) for status in (302, 400, 404, 408, 413, 425, 429, 500, 502, 503)],
 )
 def test_an_answer_that_is_not_momentos_is_told_apart(status: int, kind: type[CacheError]) -> None:
     with (

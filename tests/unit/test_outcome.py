@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from handler.cache import Applied, Failure
 from handler.outcome import LOGGED_BYTES, LOGGED_CHARACTERS, LOGGED_FAILURES, LOGGED_REJECTIONS, Outcome, report
 from handler.records import Batch, Rejection, decode, item_hash
-from handler.views import DeleteEntry
+from handler.views import DeleteEntry, Plan
 from tests.stream import Stream
 
 NONE = Applied((), {})
@@ -31,7 +31,7 @@ def failed(batch: Batch, *positions: int) -> Applied:
 def told(
     batch: Batch, rejections: Sequence[Rejection] = (), applied: Applied = NONE, now: float = 1_700_000_100.0
 ) -> Outcome:
-    return report(batch, rejections, applied, now)
+    return report(batch, Plan((), tuple(rejections)), applied, now)
 
 
 def item(batch: Batch, position: int) -> str:
@@ -74,7 +74,7 @@ def test_an_operation_that_failed_is_named_by_its_first_record_and_that_records_
 def test_the_first_change_that_was_left_out_is_retried_from_and_named_with_the_first_failures() -> None:
     batch = of(LOGGED_FAILURES + 10)
     failures = failed(batch, *range(3, LOGGED_FAILURES + 10))
-    outcome = report(batch, (), failures, 1_700_000_100.0, batch.changes[1:])
+    outcome = report(batch, Plan((), (), batch.changes[1:]), failures, 1_700_000_100.0)
     assert outcome.response == {"batchItemFailures": [{"itemIdentifier": number(batch, 1)}]}
     left_out, *others = outcome.log["failures"]
     assert (left_out["sequence_number"], left_out["item"]) == (number(batch, 1), item(batch, 1))

@@ -1,19 +1,22 @@
 import asyncio
 import gc
+import itertools
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from handler.attributes import Image
 from handler.cache import CacheError, Memory, TransientError
 from handler.outcome import LOGGED_FAILURES, Outcome
+from handler.patterns import Pattern
 from handler.pipeline import process
-from handler.records import decode, item_hash
 from handler.settings import SettingsError
 from tests import doubles
-from tests.doubles import EngineCache, MemoryTable, SlowClock
+from tests.doubles import Clock, EngineCache, MemoryTable
 from tests.pizza import VIEWS, order, settings
 from tests.stream import Stream, sequence_number
 
@@ -165,103 +168,134 @@ def test_an_item_that_takes_too_long_to_match_is_rejected_for_that_view_alone(st
     )
 
 
-def attempts(
-    stream: Stream, cache: EngineCache, *look_seconds: float, seconds: float = 60
-) -> Iterator[tuple[list[Any], Outcome]]:
-    """Handle records until all are acknowledged, where each look at the time is so many seconds after the last.
+class Heavy(Pattern):
+    """A `where` that takes the seconds that an item says."""
 
-    Where there are several, each is for one look, and the last for all that follow.
-    """
+    def __init__(self, clock: Clock) -> None:
+        super().__init__({"seconds": [{"exists": True}]})
+        self._clock = clock
+
+    def matches(self, image: Image) -> bool:
+        self._clock.now += float(image["seconds"]["N"])
+        return super().matches(image)
+
+
+def attempts(stream: Stream, cache: EngineCache, most: int = 100) -> Iterator[tuple[list[Any], Outcome]]:
+    """Handle records until all are acknowledged. Each image takes the seconds that it says to be matched."""
+    view = structs.replace(settings(ORDER).views["order"], where=Heavy(cache.clock))
+    views = structs.replace(settings(ORDER), views={"order": view})
     left = list(stream.records)
-    while left:
-        clock = SlowClock(*look_seconds)
+    for _ in range(most):
+        deadline = cache.clock.now + 20
         handling = process(
             {"Records": left},
-            settings(ORDER),
+            views,
             cache,
             MemoryTable(),
             Memory(),
-            clock=clock,
-            deadline=clock.now + seconds,
+            clock=cache.clock,
+            deadline=deadline,
             now=lambda: 0.0,
         )
-        outcome = asyncio.run(handling)
+        outcome = doubles.run(handling, cache.clock)
         yield left, outcome
         failed = {each["itemIdentifier"] for each in outcome.response["batchItemFailures"]}
         places = [place for place, record in enumerate(left) if sequence_number(record) in failed]
-        left = left[places[0] :] if places else []
+        if not places:
+            return
+        left = left[places[0] :]
+    raise AssertionError("no end")
 
 
-@pytest.mark.parametrize("items", [40, 1])
-def test_a_batch_that_takes_too_long_to_match_gets_further_with_each_attempt(items: int) -> None:
+@pytest.mark.parametrize("items", [40, 2, 1])
+def test_a_batch_that_takes_long_to_match_gets_further_with_each_attempt(items: int) -> None:
     stream = Stream()
     for number in range(40):
-        stream.put(order(number % items, status=str(number)))
+        stream.put(order(number % items, seconds=1, status=str(number)))
     cache = EngineCache()
-    handled_at_once = []
-    left = 40
-    for records, outcome in attempts(stream, cache, 0.75):
-        handled_at_once.append(left - len(records))
-        left = len(records)
+    lengths = []
+    for records, outcome in attempts(stream, cache):
+        lengths.append(len(records))
         assert outcome.metrics["RejectedRecords"] == 0
         if outcome.log["failed"]:
             (failure,) = outcome.log["failures"]
             assert failure["reason"].startswith("from here on, there was no time to match items")
-            assert len(failure["item"]) == 16
             assert outcome.metrics["CacheFailures"] == 1
             assert 0 < outcome.log["records_left_out"] < len(records)
-    # A quarter of 60 s is for a first try. Half of what came out of it is planned in the next.
-    assert set(handled_at_once[1:]) == {5}
+    # So many images are looked at until more than eight seconds have passed. Of an item, the first has two.
+    assert {before - after for before, after in itertools.pairwise(lengths)} <= {8, 9, 7}
     assert cache.keys() == sorted(f"order-{number}" for number in range(items))
-    last = cache.get(f"order-{items - 1}")
+    last = cache.get(f"order-{39 % items}")
     assert last is not None
     assert json.loads(last)["status"] == "39"
 
 
-def test_a_record_that_alone_takes_too_long_to_match_is_rejected_and_the_others_wait() -> None:
+def test_the_later_changes_of_an_item_do_not_hold_up_the_records_before_them() -> None:
     stream = Stream()
-    for number in range(3):
-        stream.put(order(number))
-    _, outcome = next(attempts(stream, EngineCache(), 20.0))
-    assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}
-    slow, rest = outcome.log["failures"]
-    assert slow["item"] == item_hash(decode({"Records": stream.records}).changes[0].item)
-    assert slow["reason"].startswith(
-        "the views' `where` takes more than a quarter of the invocation's time for the item"
-    )
-    assert rest["sequence_number"] == sequence_number(stream.records[1])
-    assert outcome.metrics["RejectedRecords"] == 1
-    assert outcome.log["records_left_out"] == 2
+    for number in range(40):
+        stream.put(order(number, seconds=0))
+    for number in range(40, 60):
+        stream.put(order(number, seconds=2))
+    for number in range(400):
+        stream.put(order(number % 40, seconds=1, status=str(number)))
+    lengths = [len(records) for records, _ in attempts(stream, EngineCache())]
+    assert lengths[1] == 460 - 40 - 5
+    assert all(before - after >= 4 for before, after in itertools.pairwise(lengths))
 
 
-@pytest.mark.parametrize(
-    "look_seconds",
-    [
-        # What a quarter was enough for says that the second try is for one record, which takes until 26.
-        (0, 5, 5, 6, 5, 5, 5, 8, 8, 0),
-        # The second try, for four records, takes longer than the first said. The last, for one, takes until 42.
-        (0, *[1] * 16, 5, 5, 5, 5, 5, 3, 0),
-    ],
-)
-def test_each_try_to_plan_is_for_less_and_the_last_for_one_record(look_seconds: Sequence[float]) -> None:
-    stream = Stream()
-    for number in range(10):
-        stream.put(order(number))
+@pytest.mark.parametrize("seconds", [-5, 0])
+def test_an_invocation_that_starts_too_late_leaves_all_to_the_next(stream: Stream, seconds: float) -> None:
     cache = EngineCache()
-    _, outcome = next(attempts(stream, cache, *look_seconds))
-    assert cache.keys() == ["order-0"]
-    assert outcome.log["records_left_out"] == 9
-    assert outcome.metrics["RejectedRecords"] == 0
 
+    def clock() -> float:
+        cache.clock.now += 0.01
+        return cache.clock.now
 
-@pytest.mark.parametrize(("seconds", "rejected"), [(29, 0), (30, 1)])
-def test_no_record_is_rejected_for_the_little_time_that_an_invocation_had(seconds: float, rejected: int) -> None:
-    stream = Stream()
-    stream.put(order(1))
-    _, outcome = next(attempts(stream, EngineCache(), 10.0, seconds=seconds + 10))
+    handling = process(
+        stream.event(),
+        settings(ORDER),
+        cache,
+        MemoryTable(),
+        Memory(),
+        clock=clock,
+        deadline=cache.clock.now + seconds,
+        now=lambda: 0.0,
+    )
+    outcome = doubles.run(handling, cache.clock)
     assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}
-    assert outcome.metrics["RejectedRecords"] == rejected
-    assert outcome.log.get("records_left_out", 0) == 1 - rejected
+    assert outcome.metrics["RejectedRecords"] == 0
+    assert cache.requests == []
+
+
+@pytest.mark.parametrize(("seconds", "rejected"), [(15, 0), (16, 1)])
+def test_a_record_that_alone_takes_too_long_to_match_is_rejected_for_the_other_views(
+    seconds: int, rejected: int
+) -> None:
+    stream = Stream()
+    stream.put(order(1, seconds=seconds))
+    stream.put(order(2, seconds=0))
+    cache = EngineCache()
+    view = structs.replace(settings(ORDER).views["order"], where=Heavy(cache.clock))
+    other = ORDER["order"] | {"key": "o-{pk}", "where": {"type": ["order"]}}
+    views = {"order": view, "other": settings({"other": other}).views["other"]}
+    handling = process(
+        stream.event(),
+        structs.replace(settings(ORDER), views=views),
+        cache,
+        MemoryTable(),
+        Memory(),
+        clock=cache.clock,
+        deadline=cache.clock.now + 20,
+        now=lambda: 0.0,
+    )
+    outcome = doubles.run(handling, cache.clock)
+    failures = outcome.log["failures"]
+    assert [failure.get("view") for failure in failures] == ["other"] * rejected + [None]
+    if rejected:
+        assert failures[0]["reason"].startswith("matching the item with the views' `where` takes a third of the")
+        assert outcome.response["batchItemFailures"][0]["itemIdentifier"] == sequence_number(stream.records[0])
+    assert failures[-1]["sequence_number"] == sequence_number(stream.records[1])
+    assert cache.keys() == (["order-1"] if rejected else ["o-order-1", "order-1"])
 
 
 def test_the_log_shows_no_items_content_and_no_key(stream: Stream) -> None:

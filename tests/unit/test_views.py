@@ -6,8 +6,7 @@ import pytest
 from handler.changes import coalesce
 from handler.lists import Leaving
 from handler.records import decode
-from handler.views import DeleteEntry, Plan, SetEntry, TooLongError, UpdateList, Watch, plan
-from tests.doubles import SlowClock
+from handler.views import DeleteEntry, Plan, SetEntry, UpdateList, plan
 from tests.pizza import order, settings
 from tests.stream import Item, Stream
 
@@ -548,13 +547,3 @@ def test_an_image_that_a_view_can_not_show_rejects_the_record_that_brought_it_an
     result = planned(stream, ITEM)
     assert result.operations == (SetEntry("mine", "A", sequence(0), b'{"n":3}', 86_400),)
     assert [each.sequence_number for each in result.rejections] == [sequence(1)]
-
-
-def test_a_watch_counts_the_looks_and_ends_a_plan_after_its_time() -> None:
-    clock = SlowClock(1.0)
-    watch = Watch(clock, clock.now + 2)
-    watch.look()
-    watch.look()
-    with pytest.raises(TooLongError):
-        watch.look()
-    assert watch.looks == 3
