@@ -165,10 +165,10 @@ def plan(changes: Iterable[NetChange], settings: Settings, used: Callable[[], fl
     drafts: dict[str, _Draft] = {}
     stays: dict[tuple[str, Place], _State] = {}
     rejections: list[Rejection] = []
-    for change in _looked_at(changes, views.values(), used, left_out):
-        skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image, _ in change.images)
+    for item in _looked_at(changes, views.values(), used, left_out):
+        skips = settings.skip_unchanged and _same(image and image.get(REFRESH) for _, image, _ in item.images)
         encoded: dict[int, Encoded] = {}
-        for (name, view), seen in zip(views.items(), change.seen, strict=True):
+        for (name, view), seen in zip(views.items(), item.seen, strict=True):
             if skips and _unchanged(view, seen.states):
                 # As in _writes(): an image from before the batch is not written again, because another item may have
                 # had the place since.
@@ -178,12 +178,12 @@ def plan(changes: Iterable[NetChange], settings: Settings, used: Callable[[], fl
             else:
                 row = _last_row(view, seen, encoded)
                 try:
-                    writes = _writes(view, seen.states, row, encoded, change.item)
-                    _draft(drafts, name, view, change, writes, seen.states, is_typed=name not in untyped)
+                    writes = _writes(view, seen.states, row, encoded, item.key)
+                    _draft(drafts, name, view, item, writes, seen.states, is_typed=name not in untyped)
                 except KeyCollisionError as error:
-                    seen.rejected[change.lowest] = str(error)
+                    seen.rejected[item.lowest] = str(error)
             rejections += [
-                Rejection(sequence_number, reason, item_hash(change.item), name)
+                Rejection(sequence_number, reason, item_hash(item.key), name)
                 for sequence_number, reason in seen.rejected.items()
             ]
     for key, draft in drafts.items():
@@ -294,13 +294,13 @@ class _Item(NamedTuple):
     """What a batch did to one item, as far as it was looked at.
 
     Attributes:
-        item: which item.
+        key: which item.
         lowest: the sequence number of its first change.
         images: its states: the sequence number of the record, the image, and whether the batch brought it.
         seen: what each view sees of them.
     """
 
-    item: ItemKey
+    key: ItemKey
     lowest: int
     images: list[tuple[int, Image | None, bool]]
     seen: list[_Seen]
@@ -450,7 +450,7 @@ def _draft(
     drafts: dict[str, _Draft],
     name: str,
     view: View,
-    change: _Item,
+    item: _Item,
     writes: Mapping[Place, Write],
     states: Iterable[_State],
     *,
@@ -465,12 +465,12 @@ def _draft(
     for (key, member), write in writes.items():
         draft = drafts.get(key)
         if draft is None:
-            draft = drafts[key] = _Draft(name, change.lowest, {}, _condition(view, images[key]), {})
-        elif not is_typed and not view.shares_places([name for name, _, _ in change.item]):
+            draft = drafts[key] = _Draft(name, item.lowest, {}, _condition(view, images[key]), {})
+        elif not is_typed and not view.shares_places([name for name, _, _ in item.key]):
             condition = _condition(view, images[key])
             if condition and draft.condition and _types(condition) != _types(draft.condition):
                 draft.others[member] = condition
-        draft.lowest = min(draft.lowest, change.lowest)
+        draft.lowest = min(draft.lowest, item.lowest)
         draft.writes[member] = _later(draft.writes[member], write) if member in draft.writes else write
 
 
