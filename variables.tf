@@ -1186,7 +1186,8 @@ variable "layers" {
 variable "environment_variables" {
   description = <<-EOT
     Environment variables on top of the module's own, such as those that a layer reads. Default: none. All of them together
-    have to fit into Lambda's 4 KB, with the views.
+    have to fit into Lambda's 4 KB, with the views. Behind a proxy, set `https_proxy`, and `no_proxy` for what is reached
+    without it, in lower case: boto3 reads both cases, gRPC, which goes to Momento, reads only this one.
   EOT
   type        = map(string)
   default     = {}
@@ -1200,6 +1201,15 @@ variable "environment_variables" {
   validation {
     condition     = length(setintersection(keys(var.environment_variables), ["SETTINGS", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"])) == 0
     error_message = "environment_variables must not hold SETTINGS, POWERTOOLS_SERVICE_NAME, POWERTOOLS_METRICS_NAMESPACE or POWERTOOLS_LOG_LEVEL, which the module sets: the level is log_level, and the alarms need the rest."
+  }
+
+  # https://github.com/grpc/grpc/blob/master/doc/environment_variables.md
+  validation {
+    condition = (
+      length(setintersection(keys(var.environment_variables), ["HTTPS_PROXY", "HTTP_PROXY"])) == 0 ||
+      length(setintersection(keys(var.environment_variables), ["https_proxy", "http_proxy", "grpc_proxy"])) > 0
+    )
+    error_message = "environment_variables: HTTPS_PROXY or HTTP_PROXY alone is not enough, for gRPC, which goes to Momento, reads lower case only: add https_proxy, and no_proxy for what is reached without it."
   }
 
   # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime

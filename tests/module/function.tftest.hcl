@@ -365,6 +365,39 @@ run "settings_are_the_modules_own" {
   expect_failures = [var.environment_variables]
 }
 
+run "a_proxy_in_upper_case_alone_would_not_be_grpcs" {
+  command = plan
+
+  variables {
+    environment_variables = { HTTPS_PROXY = "http://proxy.example.com:3128" }
+  }
+
+  expect_failures = [var.environment_variables]
+}
+
+run "an_old_proxy_in_upper_case_alone_would_not_be_grpcs" {
+  command = plan
+
+  variables {
+    environment_variables = { HTTP_PROXY = "http://proxy.example.com:3128", no_proxy = "example.com" }
+  }
+
+  expect_failures = [var.environment_variables]
+}
+
+run "a_proxy_in_both_cases_is_everyones" {
+  command = plan
+
+  variables {
+    environment_variables = { HTTPS_PROXY = "http://proxy.example.com:3128", https_proxy = "http://proxy.example.com:3128" }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this[0].environment[0].variables["https_proxy"] == "http://proxy.example.com:3128"
+    error_message = "The function has the proxy that gRPC reads."
+  }
+}
+
 run "a_region_is_lambdas_to_set" {
   command = plan
 
