@@ -562,13 +562,17 @@ class Overlooking(Selecting):
         return {name for name in {*before, *after} if before.get(name) != after.get(name)} != {REFRESH}
 
 
-class Unrenewing(Stateful):
+class Reading(Stateful):
+    """Keeps what each list was that it read, by its hash."""
+
     async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
         entry = await self._wrapped.get_with_hash(key, consistent=consistent)
         if entry is not None:
             self._state[entry.hash] = entry.value
         return entry
 
+
+class Unrenewing(Reading):
     async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> Any:
         if self._state.get(expected) == value:
             return expected
@@ -695,13 +699,7 @@ class FallingShort(Seams):
         return await super().applied([IgnoringTheLimit().changed(each) for each in operations], cache, table, time)
 
 
-class OneMore(Stateful):
-    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
-        entry = await self._wrapped.get_with_hash(key, consistent=consistent)
-        if entry is not None:
-            self._state[entry.hash] = entry.value
-        return entry
-
+class OneMore(Reading):
     async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> Any:
         before, after = (0 if each == NULL else len(rows_of(each)) for each in (self._state[expected], value))
         if after < before == 2:

@@ -1739,20 +1739,23 @@ def test_items_whose_index_key_has_another_type_are_acknowledged_and_counted_wit
     assert cache.keys() == []
 
 
+class OfTexts(MemoryTable):
+    """A table whose index has a text for its key."""
+
+    async def query(self, source: RebuildFrom, condition: Any, after: Any) -> Page:
+        if "S" not in condition["creator"]:
+            raise NotAKeyError("the key is a text")
+        return await super().query(source, condition, after)
+
+
 @pytest.mark.parametrize("creators", list(itertools.permutations(["5", 5, "5"])))
 def test_a_list_that_is_named_alike_by_keys_of_two_types_is_rebuilt_for_the_items_that_its_index_holds(
     cache: EngineCache, creators: Sequence[Any]
 ) -> None:
-    class Strict(MemoryTable):
-        async def query(self, source: RebuildFrom, condition: Any, after: Any) -> Page:
-            if "S" not in condition["creator"]:
-                raise NotAKeyError("the key is a text")
-            return await super().query(source, condition, after)
-
     stream = Stream()
     for number, creator in enumerate(creators, 1):
         stream.put(order(number, creator=creator))
-    table = Strict([image(order(9, creator="5"))])
+    table = OfTexts([image(order(9, creator="5"))])
     own_rows = VIEWS["creator_orders"] | {"member": "{id}/{sk}", "fields": {**ROW, "sk": "sk"}}
     applied = run(operations(stream, {"mine": own_rows}), cache, table)
     assert not applied.failures
@@ -1761,16 +1764,10 @@ def test_a_list_that_is_named_alike_by_keys_of_two_types_is_rebuilt_for_the_item
 
 
 def test_a_row_that_items_of_two_types_may_have_is_left_to_the_next_change(cache: EngineCache) -> None:
-    class Strict(MemoryTable):
-        async def query(self, source: RebuildFrom, condition: Any, after: Any) -> Page:
-            if "S" not in condition["creator"]:
-                raise NotAKeyError("the key is a text")
-            return await super().query(source, condition, after)
-
     stream = Stream()
     stream.put(order(1, creator=5))
     stream.put(order(2, creator="5"))
-    applied = run(operations(stream, {"mine": VIEWS["creator_orders"]}), cache, Strict())
+    applied = run(operations(stream, {"mine": VIEWS["creator_orders"]}), cache, OfTexts())
     assert applied.counts == {"list_read": 1, "list_rebuild": 1, "not_a_key": 1}
     assert cache.keys() == []
 

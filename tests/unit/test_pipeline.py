@@ -3,7 +3,7 @@ import gc
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from handler.cache import CacheError, Memory, TransientError
 from handler.outcome import LOGGED_FAILURES, Outcome
 from handler.patterns import Pattern
 from handler.pipeline import process
-from handler.settings import SettingsError
+from handler.settings import Settings, SettingsError
 from tests import doubles
 from tests.doubles import Clock, EngineCache, MemoryTable
 from tests.pizza import VIEWS, order, settings
@@ -180,24 +180,22 @@ class Heavy(Pattern):
         return super().matches(image)
 
 
+def timed(
+    event: Any, views: Settings, cache: EngineCache, seconds: float = 20, clock: Callable[[], float] | None = None
+) -> Outcome:
+    """Handle a batch in so many seconds, by the cache's clock unless another is given."""
+    clock, deadline = clock or cache.clock, cache.clock.now + seconds
+    handling = process(event, views, cache, MemoryTable(), Memory(), clock=clock, deadline=deadline, now=lambda: 0.0)
+    return doubles.run(handling, cache.clock)
+
+
 def attempts(stream: Stream, cache: EngineCache, most: int = 100) -> Iterator[tuple[list[Any], Outcome]]:
     """Handle records until all are acknowledged. Each image takes the seconds that it says to be matched."""
     view = structs.replace(settings(ORDER).views["order"], where=Heavy(cache.clock))
     views = structs.replace(settings(ORDER), views={"order": view})
     left = list(stream.records)
     for _ in range(most):
-        deadline = cache.clock.now + 20
-        handling = process(
-            {"Records": left},
-            views,
-            cache,
-            MemoryTable(),
-            Memory(),
-            clock=cache.clock,
-            deadline=deadline,
-            now=lambda: 0.0,
-        )
-        outcome = doubles.run(handling, cache.clock)
+        outcome = timed({"Records": left}, views, cache)
         yield left, outcome
         failed = {each["itemIdentifier"] for each in outcome.response["batchItemFailures"]}
         places = [place for place, record in enumerate(left) if sequence_number(record) in failed]
@@ -252,17 +250,7 @@ def test_an_invocation_that_starts_too_late_leaves_all_to_the_next(stream: Strea
         cache.clock.now += 0.01
         return cache.clock.now
 
-    handling = process(
-        stream.event(),
-        settings(ORDER),
-        cache,
-        MemoryTable(),
-        Memory(),
-        clock=clock,
-        deadline=cache.clock.now + seconds,
-        now=lambda: 0.0,
-    )
-    outcome = doubles.run(handling, cache.clock)
+    outcome = timed(stream.event(), settings(ORDER), cache, seconds, clock)
     assert outcome.response == {"batchItemFailures": [{"itemIdentifier": sequence_number(stream.records[0])}]}
     assert outcome.metrics["RejectedRecords"] == 0
     assert cache.requests == []
@@ -279,17 +267,7 @@ def test_a_record_that_alone_takes_too_long_to_match_is_rejected_for_the_other_v
     view = structs.replace(settings(ORDER).views["order"], where=Heavy(cache.clock))
     other = ORDER["order"] | {"key": "o-{pk}", "where": {"type": ["order"]}}
     views = {"order": view, "other": settings({"other": other}).views["other"]}
-    handling = process(
-        stream.event(),
-        structs.replace(settings(ORDER), views=views),
-        cache,
-        MemoryTable(),
-        Memory(),
-        clock=cache.clock,
-        deadline=cache.clock.now + 20,
-        now=lambda: 0.0,
-    )
-    outcome = doubles.run(handling, cache.clock)
+    outcome = timed(stream.event(), structs.replace(settings(ORDER), views=views), cache)
     failures = outcome.log["failures"]
     assert [failure.get("view") for failure in failures] == ["other"] * rejected + [None]
     if rejected:
