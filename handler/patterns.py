@@ -164,7 +164,11 @@ class _Group:
 
 
 def _passes(value: Scalar, tests: Iterable[Test]) -> bool:
-    return any(test(value) for test in tests)
+    # any() of a generator would take twice as long.
+    for test in tests:  # noqa: SIM110
+        if test(value):
+            return True
+    return False
 
 
 _NOWHERE = sys.maxsize

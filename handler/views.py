@@ -254,7 +254,7 @@ def _shown(view: View, image: Image) -> Image:
         return {name: value for name, value in image.items() if name != REFRESH}
     shown: dict[str, AttributeValue] = {}
     for name, path in view.fields.items():
-        value = path.lookup(image)
+        value = path.lookup(image) if path.attribute is None else image.get(path.attribute)
         if value is not None:
             shown[name] = value
     return shown
@@ -452,12 +452,11 @@ def _draft(
     view: View,
     item: _Item,
     writes: Mapping[Place, Write],
-    states: Iterable[_State],
+    states: Sequence[_State],
     *,
     is_typed: bool,
 ) -> None:
     """Add to the drafts what one item's states mean for one view."""
-    images = {state.place[0]: state.image for state in states if state.image is not None and state.place is not None}
     for key, _ in writes:
         other = drafts.get(key)
         if other is not None and other.view != name:
@@ -465,9 +464,9 @@ def _draft(
     for (key, member), write in writes.items():
         draft = drafts.get(key)
         if draft is None:
-            draft = drafts[key] = _Draft(name, item.lowest, {}, _condition(view, images[key]), {})
+            draft = drafts[key] = _Draft(name, item.lowest, {}, _condition(view, key, states), {})
         elif not is_typed and not view.shares_places([name for name, _, _ in item.key]):
-            condition = _condition(view, images[key])
+            condition = _condition(view, key, states)
             if condition and draft.condition and _types(condition) != _types(draft.condition):
                 draft.others[member] = condition
         draft.lowest = min(draft.lowest, item.lowest)
@@ -485,10 +484,11 @@ def _later(one: Write, other: Write) -> Write:
     return None
 
 
-def _condition(view: View, image: Image) -> Mapping[str, AttributeValue] | None:
+def _condition(view: View, key: str, states: Sequence[_State]) -> Mapping[str, AttributeValue] | None:
     """The key values that a list's index is asked for: an attribute's own where the template is just its name."""
     if not isinstance(view, ListView) or view.rebuild_from is None:
         return None
+    image = next(each.image for each in reversed(states) if each.image and each.place and each.place[0] == key)
     condition = view.rebuild_from.condition(image).items()
     return {attribute: value for attribute, value in condition if value is not None}
 

@@ -140,7 +140,6 @@ def test_a_template_over_what_no_key_can_hold_gives_nothing(name: str) -> None:
 
 
 def test_an_absent_value_has_no_text() -> None:
-    assert text(None) is None
     assert text({"BOOL": False}) == "false"
 
 
