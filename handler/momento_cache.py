@@ -125,8 +125,7 @@ class MomentoCache:
             return False
         credentials = credentials_of(api_key, self._momento.endpoint)
         if _target(credentials) != _target(self._connection.credentials):
-            old, self._connection = self._connection, await self._connected(credentials)
-            await old.channel.close(None)
+            await self._replace(await self._connected(credentials))
         self._sign(api_key, credentials)
         return True
 
@@ -281,10 +280,16 @@ class MomentoCache:
             or connection.channel.get_state() is not grpc.ChannelConnectivity.READY
         ):
             return
-        self._connection = _Connection(connection.credentials, self.max_item_bytes)
-        # What the old connection has not delivered must not arrive after a newer value: the kernel drops it first.
-        self.pace.hold(now + DROPPED_SECONDS)
-        await connection.channel.close(None)
+        await self._replace(_Connection(connection.credentials, self.max_item_bytes))
+
+    async def _replace(self, connection: "_Connection") -> None:
+        """Go on with another connection.
+
+        What the old one has not delivered must not arrive after a newer value: the kernel drops it first.
+        """
+        old, self._connection = self._connection, connection
+        self.pace.hold(time.monotonic() + DROPPED_SECONDS)
+        await old.channel.close(None)
 
     def _error_of(self, error: grpc.RpcError) -> CacheError:
         text = _text(error)

@@ -1045,6 +1045,7 @@ def test_a_renewed_key_of_another_account_leads_to_its_own_endpoint(
             await asyncio.sleep(0.01)
         server.required_keys = frozenset(["two"])
         assert await cache.renew()
+        assert DROPPED_SECONDS - 0.5 < cache.pace.held(time.monotonic()) <= DROPPED_SECONDS
         await cache.delete("k")
         with pytest.raises(TransientError, match="connection replaced"):
             await under_way
