@@ -63,8 +63,6 @@ ROW_BYTES = 250
 
 T = TypeVar("T")
 
-Step = Callable[[], Awaitable[None]]
-
 
 class CacheError(Exception):
     """A request to Momento, or to the table, failed. The message names what to fix."""
@@ -109,13 +107,14 @@ class Pace:
         operations_per_second: None: as many as there are. Less than 1: one in as many seconds as that takes.
     """
 
-    __slots__ = ("_held_until", "_most", "_seconds", "_started")
+    __slots__ = ("_counted", "_held_until", "_most", "_seconds", "_started")
 
     def __init__(self, operations_per_second: float | None = None) -> None:
         rate = math.inf if operations_per_second is None else operations_per_second
         self._seconds = max(1.0, 1 / rate)
         self._most = rate * self._seconds
         self._started: deque[tuple[float, int]] = deque()
+        self._counted = 0
         self._held_until = -math.inf
 
     def hold(self, until: float) -> None:
@@ -129,12 +128,18 @@ class Pace:
 
     def wait(self, now: float, operations: int = 1) -> float:
         """Tell how many seconds the next request has to wait."""
-        start = max([now, self._held_until, *(at for at, _ in list(self._started)[-1:])])
-        held = sum(count for at, count in self._started if at > start - self._seconds)
+        start = max(now, self._held_until)
+        if self._started:
+            start = max(start, self._started[-1][0])
+        # No later request starts before this one, so what no longer counts for it can be forgotten.
+        while self._started and self._started[0][0] <= start - self._seconds:
+            self._counted -= self._started.popleft()[1]
+        counted = self._counted
         for at, count in self._started:
-            if at > start - self._seconds and held and held + operations > self._most:
-                held -= count
-                start = max(start, at + self._seconds)
+            if not counted or counted + operations <= self._most:
+                break
+            counted -= count
+            start = at + self._seconds
         return start - now
 
     def held(self, now: float) -> float:
@@ -146,9 +151,8 @@ class Pace:
         if self.most is None:
             return
         start = now + self.wait(now, operations)
-        while self._started and self._started[0][0] <= start - self._seconds:
-            self._started.popleft()
         self._started.append((start, operations))
+        self._counted += operations
 
     def at_once(self, seconds: float) -> int:
         """Tell how many requests of so many seconds each it takes to keep to the pace: more would only queue up."""
@@ -417,18 +421,24 @@ async def apply(
     return Applied(tuple(run.failures), run.counts)
 
 
-async def _work(waiting: Iterator[Step]) -> None:
-    """Take steps until there are none left."""
-    for step in waiting:
-        await step()
-
-
 def fits(key: str, value: bytes, cache: Cache) -> bool:
     """Tell whether Momento takes an entry."""
     return len(key.encode()) + len(value) <= cache.max_item_bytes
 
 
 _SAME_KEY = "the secret still holds the same key"
+
+
+class _Step(NamedTuple):
+    """What begins with one request.
+
+    Attributes:
+        run: does it.
+        operations: what the request is for, each one operation to Momento's quota.
+    """
+
+    run: Callable[[], Awaitable[None]]
+    operations: Sequence[Operation]
 
 
 class _NewList(NamedTuple):
@@ -468,6 +478,7 @@ class _Run:
         self._making = _Room(memory.under_way_bytes // 2)
         self._at_once = cache.pace.at_once(cache.request_seconds)
         self._slots = asyncio.Semaphore(self._at_once)
+        self._beginning = asyncio.Lock()
         # Lists of which a request has shown that what was read of them is no longer so.
         self._doubted: set[str] = set()
         # By key, the hash of a list of another definition that is as old as an index can lag.
@@ -478,11 +489,33 @@ class _Run:
         steps = self._steps(operations)
         waiting = iter(steps)
         for _ in range(min(len(steps), self._at_once)):
-            self._tasks.create_task(_work(waiting))
+            self._tasks.create_task(self._work(waiting))
 
-    def _steps(self, operations: Iterable[Operation]) -> list[Step]:
+    async def _work(self, waiting: Iterator[_Step]) -> None:
+        """Take steps until there are none left.
+
+        One step at a time waits to begin, and until the pace has room for it. If each worker's next step had its place
+        there already, what was begun before, a list's write or a retry, would come after all of them. Then the first
+        records would fail because the last ones are done, in each attempt.
+        """
+        while True:
+            async with self._beginning:
+                step = next(waiting, None)
+                if step is None:
+                    return
+                await self._until_free(len(step.operations))
+            await step.run()
+
+    async def _until_free(self, operations: int) -> None:
+        """Wait until the pace has room for so many operations. Return at once where there is no time for that."""
+        wait = self._cache.pace.wait(self._clock(), operations)
+        while wait > 0 and self._allows(wait + self._cache.request_seconds):
+            await asyncio.sleep(wait)
+            wait = self._cache.pace.wait(self._clock(), operations)
+
+    def _steps(self, operations: Iterable[Operation]) -> list[_Step]:
         """Group entries to set, and entries to compare before they are deleted, into one request each."""
-        steps: list[Step] = []
+        steps: list[_Step] = []
         sets: list[SetEntry] = []
         deletes: list[DeleteEntry] = []
         size = 0
@@ -493,16 +526,16 @@ class _Run:
                     added = len(key) + len(value)
                     if not sets or size + added > BATCH_BYTES or len(sets) == most:
                         sets, size = [], 0
-                        steps.append(partial(self._set, sets))
+                        steps.append(_Step(partial(self._set, sets), sets))
                     sets.append(operation)
                     size += added
                 case DeleteEntry(key=key, leaving=Leaving()) if fits(key, b"", self._cache):
                     if not deletes or len(deletes) in (CONCURRENCY, most):
                         deletes = []
-                        steps.append(partial(self._delete_own, deletes))
+                        steps.append(_Step(partial(self._delete_own, deletes), deletes))
                     deletes.append(operation)
                 case _:
-                    steps.append(partial(self._attempt, operation))
+                    steps.append(_Step(partial(self._attempt, operation), [operation]))
         return steps
 
     async def _set(self, entries: Sequence[SetEntry], attempt: int = 1) -> None:
@@ -592,16 +625,24 @@ class _Run:
 
     async def _bring_up_to_date(self, update: UpdateList) -> None:
         try:
-            while not await self._update(update):
-                pass
+            while (wait := await self._update(update)) is not None:
+                if wait > 0:
+                    self._require(wait + self._cache.request_seconds)
+                    # A task, because this worker has other operations to do meanwhile.
+                    self._tasks.create_task(self._attempt_after(wait, update))
+                    return
         except NotAKeyError:
             # The index holds no such items. With the key's type in the settings, there would be no edits for them.
             self.counts["not_a_key"] += 1
             if rest := update.rest:
                 await self._bring_up_to_date(rest)
 
-    async def _update(self, update: UpdateList) -> bool:
-        """Bring a list up to date. Return False where it has to be looked at again."""
+    async def _attempt_after(self, seconds: float, operation: Operation) -> None:
+        await asyncio.sleep(seconds)
+        await self._attempt(operation)
+
+    async def _update(self, update: UpdateList) -> float | None:
+        """Bring a list up to date. Return in how many seconds it has to be looked at again, None where that is done."""
         if size := self._memory.size(update.key):
             async with self._making.taken(LIST_COPIES * size) as share:
                 # It may have been forgotten meanwhile.
@@ -619,12 +660,9 @@ class _Run:
                 return await self._leave_away(update, entry, share)
             async with self._making.taken(LIST_COPIES * size) as making:
                 stored = None if present is None else self._read(update, present)
-                if stored is None or not self._waits_for_index(update, stored):
-                    return await self._write(update, stored, making)
-        # Outside of the rooms, because others need them meanwhile.
-        self._require(INDEX_LAG_SECONDS + self._cache.request_seconds)
-        await asyncio.sleep(INDEX_LAG_SECONDS)
-        return False
+                if stored is not None and self._waits_for_index(update, stored):
+                    return INDEX_LAG_SECONDS
+                return await self._write(update, stored, making)
 
     def _waits_for_index(self, update: UpdateList, stored: Stored) -> bool:
         """Return whether a list of another definition may have seen what the index still lacks.
@@ -656,18 +694,18 @@ class _Run:
             self.counts["list_foreign"] += 1
         return Stored(entry.hash, rows, len(entry.value), len(entry.value))
 
-    async def _write(self, update: UpdateList, stored: Stored | None, share: _Share) -> bool:
-        """Write a list as it has to become. Return False where it has to be looked at again."""
+    async def _write(self, update: UpdateList, stored: Stored | None, share: _Share) -> float | None:
+        """Write a list as it has to become. Return in how many seconds it has to be looked at again, or None."""
         new = await self._new_list(update, stored, share)
         # Write even an unchanged list: that renews its TTL, so it cannot expire while the index still lags.
         if not await self._store(update, new, stored):
             self.counts["list_conflict"] += 1
             self._doubted.add(update.key)
             await asyncio.sleep(self._chance() * CONFLICT_DELAY_SECONDS)
-            return False
+            return 0
         self.counts[new.counts_as] += 1
-        # A list that was cut comes back at once, where it can.
-        return new.counts_as != "list_cut" or update.condition is None
+        # A list that was cut comes back once its index has what was done to it, where there is one.
+        return INDEX_LAG_SECONDS if new.counts_as == "list_cut" and update.condition is not None else None
 
     async def _store(self, update: UpdateList, new: _NewList, stored: Stored | None) -> bool:
         """Write a list over the state that it was made of. Return whether that was still there."""
@@ -707,8 +745,10 @@ class _Run:
             return _NewList("list_update", value, update.ttl_seconds, rows)
         return _NewList("too_big", lists.NULL, TAKEN_AWAY_SECONDS)
 
-    async def _leave_away(self, update: UpdateList, entry: Entry | None, share: _Share) -> bool:
-        """Leave a list absent that cannot be rebuilt, or cleared. Return False where it has to be looked at again.
+    async def _leave_away(self, update: UpdateList, entry: Entry | None, share: _Share) -> float | None:
+        """Leave a list absent that cannot be rebuilt, or cleared.
+
+        Return in how many seconds it has to be looked at again, None where it may stay away.
 
         A cleared list stays so at no cost to the table. When it expires, the next update rebuilds it from an index that
         may lack what was done just before. So updates in its last seconds wait for its end, and all that were let pass
@@ -722,17 +762,15 @@ class _Run:
         if entry is not None and update.condition is not None:
             remaining = await self._ask(lambda: self._cache.remaining_ttl(update.key))
             if remaining <= INDEX_LAG_SECONDS:
-                self._require(remaining + self._cache.request_seconds)
-                await asyncio.sleep(remaining)
-                return False
+                return remaining
         # It may have come back, as large as any.
         await share.exchange(self._cache.max_item_bytes)
         again = await self._ask(lambda: self._cache.get_with_hash(update.key, consistent=True))
         if (again and again.value) != (entry and entry.value):
             self._doubted.add(update.key)
-            return False
+            return 0
         self.counts["list_absent"] += 1
-        return True
+        return None
 
     async def _rebuilt(self, update: UpdateList, share: _Share) -> dict[str, lists.EncodedRow]:
         """Return a list's rows as the table or its index has them, with the edits made.

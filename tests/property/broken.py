@@ -139,6 +139,20 @@ class NamingTheLast(Ours):
 
 
 class Cutting(Wrapped):
+    def __init__(self, wrapped: Any) -> None:
+        super().__init__(wrapped)
+        self._cut: dict[str, Entry] = {}
+
+    async def set_if_hash(self, key: str, value: bytes, ttl_seconds: int, expected: bytes) -> bytes | None:
+        hashed: bytes | None = await self._wrapped.set_if_hash(key, value, ttl_seconds, expected)
+        if hashed is not None and value == NULL and ttl_seconds == INDEX_LAG_SECONDS:
+            self._cut[key] = Entry(value, hashed)
+        return hashed
+
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Entry | None:
+        found: Entry | None = await self._wrapped.get_with_hash(key, consistent=consistent)
+        return self._cut.get(key, found)
+
     async def remaining_ttl(self, key: str) -> float:
         return float(await self._wrapped.remaining_ttl(key)) + TAKEN_AWAY_SECONDS
 

@@ -47,7 +47,7 @@ REQUEST_SECONDS = 1.0
 LAG_SECONDS = 5.0
 PACE_SECONDS = 4.0
 """How much time an operation may need: for a request, or a page of a query; for the index to catch up, where a `null`
-or a list of another definition was read; for its turn, where there is a pace."""
+was read or written, or a list of another definition was read; for its turn, where there is a pace."""
 
 VAIN_ATTEMPTS = 8
 """In how many attempts without a fault a batch's first record may be left undone for want of time: 4 were seen."""
@@ -408,6 +408,8 @@ class _SimulatedCache(EngineCache):
             invocation.environment.sizes[key] = len(value)
             memory = len(value) + ROW_BYTES * len(msgspec.json.decode(value, type=list[msgspec.Raw]))
             invocation.environment.written[key] = invocation.environment.invocations, memory
+        # A list that was cut comes back once its index has caught up.
+        invocation.waits |= hashed is not None and value == b"null" and ttl_seconds <= LAG_SECONDS
         return hashed
 
     async def set_if_absent(self, key: str, value: bytes, ttl_seconds: int) -> bool:
