@@ -110,7 +110,7 @@ def _summary(results: Results) -> Section:
         spread = results.spread[key]
         verdict = "missed" if target.is_missed(spread.median) else "reached"
         if verdict == "reached" and not _is_within(spread.median, target.at_least, is_least=target.is_least):
-            verdict = "within noise"
+            verdict = "missed by less than a fifth"
         if _is_within(spread.median, target.aim, is_least=target.is_least):
             verdict = "aim reached"
         rows.append([target.what, _spread(spread), f"{sign}{target.at_least:g}", f"{sign}{target.aim:g}", verdict])
