@@ -10,11 +10,17 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from handler import libraries
 from handler.aws import DynamoTable, SecretKey
 from handler.cache import Memory
-from handler.momento_cache import MomentoCache
 from handler.pipeline import RUN_OUT_SECONDS, process, run_out
 from handler.settings import load
+
+try:
+    from handler.momento_cache import MomentoCache
+except Exception:
+    libraries.check()
+    raise
 
 REPORT_SECONDS = 0.5
 """What is kept of the invocation's time to report what came of it."""

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -223,3 +225,28 @@ def test_a_secret_that_does_not_exist_stops_the_start_and_is_named(
     ran = invoke(environment, secret_arn + "x", momento.endpoint, (stream.event(), 30_000))
     assert ran.returncode != 0
     assert "CacheError: momento.secret_arn: the secret cannot be read" in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["google.protobuf", "grpc"])
+def test_a_layers_library_in_the_place_of_the_packages_own_is_named(
+    environment: dict[str, str], secret_arn: str, tmp_path: Path, name: str
+) -> None:
+    package, layer = tmp_path / "package", tmp_path / "layer"
+    package.mkdir()
+    for folder in (Path(environment["PYTHONPATH"]) / "handler", *map(_installed, ("google", "grpc"))):
+        (package / folder.name).symlink_to(folder)
+    older = layer.joinpath(*name.split("."))
+    older.mkdir(parents=True)
+    (older / "__init__.py").write_text('__version__ = "1.2.3"')
+    ran = invoke(environment | {"PYTHONPATH": f"{layer}:{package}"}, secret_arn, "127.0.0.1:1")
+    assert ran.returncode != 0
+    assert f"ImportError: Momento's SDK cannot be loaded with {name} of {older}, which comes before" in ran.stderr
+    ran = invoke(environment | {"PYTHONPATH": f"{package}"}, secret_arn, "127.0.0.1:1")
+    assert "Momento does not answer" in ran.stderr
+
+
+def _installed(name: str) -> Path:
+    found = find_spec(name)
+    assert found is not None
+    assert found.submodule_search_locations
+    return Path(next(iter(found.submodule_search_locations)))

@@ -29,6 +29,7 @@ AREAS: Mapping[str, Sequence[str]] = {
     "cache": ("cache", "pipeline", "values", "lasting"),
     "changes": ("views", "cache", "pipeline"),
     "function": ("end_to_end/test_function",),
+    "libraries": ("end_to_end/test_function",),
     "lists": ("lists", "binary_order", "cache", "values"),
     "momento_cache": ("momento_cache", "aws"),
     "outcome": ("outcome", "pipeline"),
@@ -40,7 +41,7 @@ AREAS: Mapping[str, Sequence[str]] = {
 }
 """By module of the handler, the unit tests that a mutant of it is given to, or the path of other tests."""
 
-STARTED = ("function",)
+STARTED = ("function", "libraries")
 """The modules that their tests start in processes of their own: HANDLER_TREE names a copy of the handler to them."""
 
 SLOW = (
