@@ -243,6 +243,11 @@ def test_a_layers_library_in_the_place_of_the_packages_own_is_named(
     assert f"ImportError: Momento's SDK cannot be loaded with {name} of {older}, which comes before" in ran.stderr
     ran = invoke(environment | {"PYTHONPATH": f"{package}"}, secret_arn, "127.0.0.1:1")
     assert "Momento does not answer" in ran.stderr
+    # Without libraries in the package, there is none in whose place another could be.
+    (package / name.partition(".")[0]).unlink()
+    ran = invoke(environment | {"PYTHONPATH": f"{layer}:{package}"}, secret_arn, "127.0.0.1:1")
+    assert ran.returncode != 0
+    assert "cannot be loaded" not in ran.stderr
 
 
 def _installed(name: str) -> Path:
