@@ -98,6 +98,7 @@ locals {
     endpoint                  = var.momento.endpoint
     max_operations_per_second = var.momento.max_operations_per_second
     max_item_bytes            = var.momento.max_item_bytes
+    request_timeout_seconds   = var.momento.request_timeout_seconds
   }
 
   settings = {

@@ -402,6 +402,9 @@ variable "momento" {
       whose key lacks a part of the primary key.
     - `max_item_bytes`: the largest entry that Momento takes, in bytes, its key included. What is larger is not cached.
       Default: 5000000, Momento's 5 MB. Set it where your account allows more, or less.
+    - `request_timeout_seconds`: how long one request may take, 0.5 to 5. Default: 1.1, as Momento's SDK has it for
+      Lambda. Raise it where Momento is far away or slow: an answer that comes later is lost, and the request is made
+      again. A connection that died is noticed after that time.
   EOT
   type = object({
     cache_name                = string
@@ -411,6 +414,7 @@ variable "momento" {
     endpoint                  = optional(string)
     max_operations_per_second = optional(number)
     max_item_bytes            = optional(number, 5000000)
+    request_timeout_seconds   = optional(number)
   })
   nullable = false
 
@@ -447,6 +451,11 @@ variable "momento" {
   validation {
     condition     = var.momento.max_item_bytes >= 1 && floor(var.momento.max_item_bytes) == var.momento.max_item_bytes
     error_message = "momento.max_item_bytes must be a whole number of bytes, at least 1: leave it out for Momento's 5 MB."
+  }
+
+  validation {
+    condition     = var.momento.request_timeout_seconds == null ? true : var.momento.request_timeout_seconds >= 0.5 && var.momento.request_timeout_seconds <= 5
+    error_message = "momento.request_timeout_seconds must be 0.5 to 5: leave it out for the 1.1 of Momento's SDK."
   }
 }
 

@@ -90,7 +90,7 @@ class MomentoCache:
         self._momento = momento
         self._key = key
         timeout = Configurations.Lambda.latest().get_transport_strategy().get_grpc_configuration().get_deadline()
-        self.request_seconds = timeout.total_seconds()
+        self.request_seconds = momento.request_timeout_seconds or timeout.total_seconds()
         self.renew_seconds = key.fetch_seconds + CONNECT_SECONDS
         self.max_item_bytes = momento.max_item_bytes
         self.pace = Pace(momento.max_operations_per_second)
@@ -336,6 +336,7 @@ class MomentoCache:
                 else "momento.max_operations_per_second: Momento's limit is reached: have it raised, or set the input"
             ),
             **dict.fromkeys(_UNREACHABLE, _unreachable()),
+            MomentoErrorCode.TIMEOUT_ERROR: f"{_unreachable()}, or raise momento.request_timeout_seconds",
         }.get(code, "Momento failed")
         kind = RefusedError if too_large else _KINDS.get(code, CacheError)
         return kind(f"{fix} ({': '.join(filter(None, (code.name, reason)))})")

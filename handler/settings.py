@@ -26,6 +26,9 @@ MAXIMUM_TTL_SECONDS = 31_536_000
 """A year: far more than Momento allows, and far less than what no clock can count."""
 
 MAXIMUM_TIMEOUT_SECONDS = 900
+
+MINIMUM_REQUEST_SECONDS = 0.5
+MAXIMUM_REQUEST_SECONDS = 5
 """The longest that Lambda lets a function run."""
 
 MAXIMUM_HASH_KEY_BYTES = 2_048
@@ -68,6 +71,7 @@ class Momento(Struct, frozen=True, forbid_unknown_fields=True):
         max_operations_per_second: what one execution environment may ask, in the operations that Momento's quota
             counts; None: as much as it can.
         max_item_bytes: the largest entry that Momento takes, its key included.
+        request_timeout_seconds: the longest that one request takes; None: what Momento's SDK has for Lambda.
     """
 
     cache_name: str
@@ -76,12 +80,19 @@ class Momento(Struct, frozen=True, forbid_unknown_fields=True):
     endpoint: str | None = None
     max_operations_per_second: float | None = None
     max_item_bytes: int = 5_000_000
+    request_timeout_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_operations_per_second is not None and not self.max_operations_per_second > 0:
             raise ValueError("`max_operations_per_second` must be greater than 0: leave it out for no limit")
         if self.max_item_bytes < 1:
             raise ValueError("`max_item_bytes` must be at least 1")
+        seconds = self.request_timeout_seconds
+        if seconds is not None and not MINIMUM_REQUEST_SECONDS <= seconds <= MAXIMUM_REQUEST_SECONDS:
+            raise ValueError(
+                f"`request_timeout_seconds` must be {MINIMUM_REQUEST_SECONDS} to {MAXIMUM_REQUEST_SECONDS}: "
+                "leave it out for 1.1"
+            )
 
 
 class RebuildFrom(Struct, frozen=True, forbid_unknown_fields=True):

@@ -90,6 +90,7 @@ run "settings_hold_all_that_the_function_is_told" {
       endpoint                  = "cell-4-us-west-2-1.prod.a.momentohq.com"
       max_operations_per_second = 0.5
       max_item_bytes            = 1000000
+      request_timeout_seconds   = 2.5
     }
     batch_size     = 20
     timeout        = 45
@@ -112,6 +113,7 @@ run "settings_hold_all_that_the_function_is_told" {
         endpoint                  = "cell-4-us-west-2-1.prod.a.momentohq.com"
         max_operations_per_second = 0.5
         max_item_bytes            = 1000000
+        request_timeout_seconds   = 2.5
       }
       key_prefix      = "eu/"
       ttl_seconds     = 3600
@@ -314,6 +316,26 @@ run "an_entrys_bytes_are_whole" {
 
   variables {
     momento = { cache_name = "pizza", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3", max_item_bytes = 1.5 }
+  }
+
+  expect_failures = [var.momento]
+}
+
+run "a_request_has_time_for_a_round_trip" {
+  command = plan
+
+  variables {
+    momento = { cache_name = "pizza", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3", request_timeout_seconds = 0.4 }
+  }
+
+  expect_failures = [var.momento]
+}
+
+run "a_request_leaves_time_for_others" {
+  command = plan
+
+  variables {
+    momento = { cache_name = "pizza", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:momento-a1B2c3", request_timeout_seconds = 5.5 }
   }
 
   expect_failures = [var.momento]

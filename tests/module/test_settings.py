@@ -110,6 +110,8 @@ ORDER = {"order": {"kind": "item", "key": "{pk}#{sk}"}}
     [
         {"max_operations_per_second": 0.1, "max_item_bytes": 1},
         {"max_operations_per_second": 250, "max_item_bytes": 10**9},
+        {"request_timeout_seconds": 0.5},
+        {"request_timeout_seconds": 5},
     ],
 )
 def test_accepted_bounds_on_momento_are_accepted_by_the_function(momento: dict[str, Any]) -> None:
@@ -127,6 +129,8 @@ def test_accepted_bounds_on_momento_are_accepted_by_the_function(momento: dict[s
         {"max_operations_per_second": -0.5},
         {"max_item_bytes": 0},
         {"max_item_bytes": 0.5},
+        {"request_timeout_seconds": 0.4},
+        {"request_timeout_seconds": 5.5},
     ],
 )
 def test_refused_bounds_on_momento_are_refused_by_the_function_too(momento: dict[str, Any]) -> None:

@@ -454,7 +454,7 @@ def test_a_cache_that_does_not_exist_is_named_by_every_request(server: MomentoSe
     ("code", "message"),
     [
         ("UNAVAILABLE", r"Momento does not answer: .*momento\.endpoint .SERVER_UNAVAILABLE"),
-        ("DEADLINE_EXCEEDED", r"Momento does not answer: .*momento\.endpoint .TIMEOUT_ERROR"),
+        ("DEADLINE_EXCEEDED", r"Momento does not answer: .*, or raise momento\.request_timeout_seconds .TIMEOUT_ERROR"),
         ("PERMISSION_DENIED", 'momento.secret_arn: the API key .* read and write permission on the cache "pizza"'),
         ("RESOURCE_EXHAUSTED", "Momento's limit is reached.*LIMIT_EXCEEDED_ERROR: why"),
         ("INVALID_ARGUMENT", r"Momento refuses the request .INVALID_ARGUMENT_ERROR: why.$"),
@@ -595,6 +595,30 @@ def test_a_renewal_that_fails_leaves_the_next_one_a_chance(server: MomentoServer
         await cache.set_many([an_entry("k", b"v")])
 
     use(server, walk, Failing("bad", "down", "good"))
+
+
+def test_a_request_takes_as_long_as_the_input_says() -> None:
+    settings = msgspec.structs.replace(momento(None), request_timeout_seconds=2.5)
+    assert MomentoCache(settings, StoredKey("good")).request_seconds == 2.5
+    assert MomentoCache(momento(None), StoredKey("good")).request_seconds == 1.1
+
+
+def test_an_answer_within_the_longer_time_is_waited_for(server: MomentoServer) -> None:
+    server.faults.add(Fault(rpc="Delete", delay_ms=1_300, times=None))
+
+    async def walk(longer: float | None) -> None:
+        cache = MomentoCache(
+            msgspec.structs.replace(momento(server.endpoint), request_timeout_seconds=longer), StoredKey("good")
+        )
+        await cache.connect()
+        try:
+            await cache.delete("k")
+        finally:
+            await cache.close()
+
+    with pytest.raises(TransientError, match="TIMEOUT_ERROR"):
+        asyncio.run(walk(None))
+    asyncio.run(walk(5))
 
 
 def test_requests_keep_to_the_pace_that_the_input_names() -> None:

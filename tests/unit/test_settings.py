@@ -144,6 +144,8 @@ def test_a_wrong_view_is_refused_and_named(view: Any, message: str) -> None:
         ({"momento": MOMENTO | {"max_operations_per_second": 0}}, "`max_operations_per_second` must be greater than 0"),
         ({"momento": MOMENTO | {"max_item_bytes": 0}}, "`max_item_bytes` must be at least 1"),
         ({"momento": MOMENTO | {"max_item_bytes": 1.5}}, "max_item_bytes"),
+        ({"momento": MOMENTO | {"request_timeout_seconds": 0.49}}, "`request_timeout_seconds` must be 0.5 to 5"),
+        ({"momento": MOMENTO | {"request_timeout_seconds": 5.1}}, "`request_timeout_seconds` must be 0.5 to 5"),
         ({"surprise": 1}, "surprise"),
         ({"table": {"name": "orders", "surprise": 1}}, "surprise"),
         ({"momento": MOMENTO | {"surprise": 1}}, "surprise"),
@@ -166,6 +168,8 @@ def test_wrong_settings_are_refused_and_named(others: Any, message: str) -> None
         {"timeout_seconds": 900},
         {"momento": MOMENTO | {"max_operations_per_second": 0.5}},
         {"momento": MOMENTO | {"max_item_bytes": 1}},
+        {"momento": MOMENTO | {"request_timeout_seconds": 0.5}},
+        {"momento": MOMENTO | {"request_timeout_seconds": 5}},
     ],
 )
 def test_settings_at_their_bounds_are_accepted(others: Any) -> None:
