@@ -508,10 +508,9 @@ class _Run:
 
     async def _until_free(self, operations: int) -> None:
         """Wait until the pace has room for so many operations. Return at once where there is no time for that."""
-        wait = self._cache.pace.wait(self._clock(), operations)
-        while wait > 0 and self._allows(wait + self._cache.request_seconds):
+        pace, seconds = self._cache.pace, self._cache.request_seconds
+        while (wait := pace.wait(self._clock(), operations)) > 0 and self._allows(wait + seconds):
             await asyncio.sleep(wait)
-            wait = self._cache.pace.wait(self._clock(), operations)
 
     def _steps(self, operations: Iterable[Operation]) -> list[_Step]:
         """Group entries to set, and entries to compare before they are deleted, into one request each."""

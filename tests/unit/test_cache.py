@@ -1356,6 +1356,13 @@ def test_a_call_that_has_to_wait_holds_back_those_behind_it() -> None:
     assert pace.wait(5.0) == pytest.approx(2.0)
 
 
+def test_a_call_of_several_operations_that_has_to_wait_counts_from_when_all_of_them_may_start() -> None:
+    pace = Pace(10)
+    for operations, at in ((5, 0.0), (5, 0.5), (8, 0.6)):
+        pace.take(operations, at)
+    assert pace.wait(1.0) == pytest.approx(0.5)
+
+
 def test_less_than_one_a_second_is_one_in_as_many_seconds() -> None:
     pace = Pace(0.25)
     pace.take(1, 5.0)
