@@ -508,8 +508,10 @@ class _Run:
 
     async def _until_free(self, operations: int) -> None:
         """Wait until the pace has room for so many operations. Return at once where there is no time for that."""
-        pace, seconds = self._cache.pace, self._cache.request_seconds
-        while (wait := pace.wait(self._clock(), operations)) > 0 and self._allows(wait + seconds):
+        while True:
+            wait = self._cache.pace.wait(self._clock(), operations)
+            if wait <= 0 or not self._allows(wait + self._cache.request_seconds):
+                return
             await asyncio.sleep(wait)
 
     def _steps(self, operations: Iterable[Operation]) -> list[_Step]:
