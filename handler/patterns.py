@@ -20,6 +20,7 @@ import itertools
 import math
 import operator
 import re
+import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -36,12 +37,22 @@ MAXIMUM_STEPS = 1_000_000
 """How many steps a match may take: names looked up in maps, elements of lists, and tests of these.
 
 A match is linear in the item, times the ways of its pattern to match. Only names with dots can make it more: where an
-item has both `a` and `a.b`, each test within `a.b` may hold in either. So many steps take less than a second of a whole
-processor.
+item has both `a` and `a.b`, each test within `a.b` may hold in either. This bounds the work, and not the time: a step
+takes longer in a slower processor, and where a text is searched for a wildcard's parts.
 """
 
+STEPS_AT_ONCE = 1000
+"""After how many steps of a match the time is looked at. The elements of one list are counted at once, and so are a
+value's tests, as far as they do not count what they take themselves."""
+
+CHARACTERS_IN_A_STEP = 100
+"""How much of a text one step searches, or reads, where that takes longer the longer the text is."""
+
 Scalar = str | Decimal | bool | None
-Test = Callable[[Scalar], bool]
+Count = Callable[[int], None]
+"""Is told how many steps are about to be taken."""
+Test = Callable[[Scalar, Count], bool]
+"""Tells whether a value passes. Taking it is one step. Those that it takes beside that, it counts."""
 Place = tuple[str, ...]
 """Where something is within the pattern: the names that lead to it."""
 
@@ -80,13 +91,17 @@ class Pattern:
         self._groups = tuple(map(_Group, positions))
         self._combinations = tuple(tuple(map(positions.__getitem__, groups)) for groups in combinations)
 
-    def matches(self, image: Image) -> bool:
+    def matches(self, image: Image, check: Callable[[], None] = lambda: None) -> bool:
         """Return whether an item matches.
 
+        Args:
+            image: the item.
+            check: is called every so many steps, and raises what ends the match if there is no more time for it.
+
         Raises:
-            AttributeValueError: the item holds a value that DynamoDB does not write, or the match takes too long.
+            AttributeValueError: the item holds a value that DynamoDB does not write, or the match takes too many steps.
         """
-        search = _Search()
+        search = _Search(check)
         found: dict[int, bool] = {}
         for positions in self._combinations:
             for position in positions:
@@ -158,15 +173,16 @@ class _Group:
             if leaf.path[0] not in image:
                 return leaf.absent
             kind, content = unpack(image[leaf.path[0]])
-            if kind in _READ:
-                return _passes(_READ[kind](content), leaf.tests)
+            # Binary takes the longer to read the longer it is, and so is counted.
+            if kind in _READ and kind != "B":
+                return _passes(_READ[kind](content), leaf.tests, search.count)
         return search.map(image, self._root, self._all, self._absent)[1]
 
 
-def _passes(value: Scalar, tests: Iterable[Test]) -> bool:
+def _passes(value: Scalar, tests: Iterable[Test], count: Count) -> bool:
     # any() of a generator would take twice as long.
     for test in tests:  # noqa: SIM110
-        if test(value):
+        if test(value, count):
             return True
     return False
 
@@ -197,14 +213,15 @@ class _Search:
     is in both may do either.
     """
 
-    __slots__ = ("_steps",)
+    __slots__ = ("_check", "_checked", "_steps")
 
-    def __init__(self) -> None:
-        self._steps = 0
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
+        self._steps = self._checked = 0
 
     def map(self, content: Image, node: _Node, taking: int, lacking: int) -> Found:
         """Search a map."""
-        self._count(1 + len(node.names))
+        self.count(1 + len(node.names))
         asked = taking | lacking
         inner = [(content[name], deeper) for name, deeper in node.names if name in content and deeper.within & asked]
         seen = twice = 0
@@ -242,7 +259,7 @@ class _Search:
             )
         first, matches = _NOWHERE, False
         for choice in itertools.product(*places):
-            self._count(len(leaves) * len(inner))
+            self.count(len(leaves) * len(inner))
             all_match = True
             lacked = sum(leaf for leaf, place in zip(leaves, choice, strict=True) if place is None)
             for index, (value, deeper) in enumerate(inner):
@@ -270,7 +287,7 @@ class _Search:
         return node.position, matches
 
     def _list(self, content: Sequence[AttributeValue], node: _Node, taking: int, lacking: int) -> Found:
-        self._count(1 + len(content))
+        self.count(1 + len(content))
         inner: list[AttributeValue] = []
         plain: list[tuple[str, Any]] = []
         for element in content:
@@ -311,21 +328,30 @@ class _Search:
 
     def _passes(self, values: Sequence[tuple[str, Any]], node: _Node) -> bool:
         """Return whether one of some values, each with its type, passes a leaf's tests."""
-        self._count(len(values) * len(node.tests))
+        count, steps = self.count, len(node.tests)
         for kind, content in values:
+            count(steps if kind != "B" else steps + len(content) // CHARACTERS_IN_A_STEP)
             value = _READ[kind](content)
             for test in node.tests:
-                if test(value):
+                if test(value, count):
                     return True
         return False
 
-    def _count(self, steps: int) -> None:
+    def count(self, steps: int) -> None:
+        """Count steps that are about to be taken, and look at the time every so many.
+
+        Raises:
+            AttributeValueError: they are too many.
+        """
         self._steps += steps
         if self._steps > MAXIMUM_STEPS:
             raise AttributeValueError(
                 f"the item takes more than {MAXIMUM_STEPS:,} steps to be matched with the view's `where`: "
                 "make its lists shorter, or test less of them"
             )
+        if self._steps - self._checked >= STEPS_AT_ONCE:
+            self._check()
+            self._checked = self._steps
 
 
 _READ: Mapping[str, Callable[[Any], Scalar]] = {
@@ -394,53 +420,49 @@ def _operation(matcher: dict[str, Any], place: Place) -> Test:
 def _one_of(values: Iterable[Scalar]) -> Test:
     # With its type: true, 1 and 1.0 are equal in Python.
     wanted = frozenset((type(value), value) for value in values)
-    return lambda value: (type(value), value) in wanted
+    return lambda value, _: (type(value), value) in wanted
 
 
 def _is(expression: str) -> Test:
     match = re.compile(expression, re.DOTALL).fullmatch
-    return lambda value: isinstance(value, str) and match(value) is not None
-
-
-def _ends(letters: Sequence[str]) -> Test:
-    matches = _is(f".*{''.join(letters)}")
-    # Only the end is searched, or a long text could be tried from each of its characters.
-    longest = sum(map(len, letters))
-    return lambda value: isinstance(value, str) and matches(value[-longest:])
+    return lambda value, _: isinstance(value, str) and match(value) is not None
 
 
 def _prefix(operand: Any, place: Place) -> Test:
     if isinstance(operand, dict):
-        return _is(f"{''.join(_folded(operand, 'prefix', place))}.*")
+        return _is(f"{_any_case(_folded(operand, 'prefix', place))}.*")
     prefix = _text(operand, "prefix", place)
-    return lambda value: isinstance(value, str) and value.startswith(prefix)
+    return lambda value, _: isinstance(value, str) and value.startswith(prefix)
 
 
 def _suffix(operand: Any, place: Place) -> Test:
     if isinstance(operand, dict):
-        return _ends(_folded(operand, "suffix", place))
+        letters = _any_case(_folded(operand, "suffix", place), -1)
+        starts = _is(f"{letters}.*")
+        # Backwards, or it would be tried from each character. The expression is longer than what it matches.
+        return lambda value, count: isinstance(value, str) and starts(value[: -len(letters) - 1 : -1], count)
     suffix = _text(operand, "suffix", place)
-    return lambda value: isinstance(value, str) and value.endswith(suffix)
+    return lambda value, _: isinstance(value, str) and value.endswith(suffix)
 
 
 def _equals_ignore_case(operand: Any, place: Place) -> Test:
-    return _is("".join(_any_case(_text(operand, "equals-ignore-case", place))))
+    return _is(_any_case(_text(operand, "equals-ignore-case", place)))
 
 
-def _folded(operand: dict[str, Any], name: str, place: Place) -> Sequence[str]:
+def _folded(operand: dict[str, Any], name: str, place: Place) -> str:
     if set(operand) != {"equals-ignore-case"}:
         raise ValueError(f'{_at(place)} has a "{name}" over {", ".join(operand)}: known is equals-ignore-case')
-    return _any_case(_text(operand["equals-ignore-case"], "equals-ignore-case", place))
+    return _text(operand["equals-ignore-case"], "equals-ignore-case", place)
 
 
-def _any_case(text: str) -> Sequence[str]:
-    """Return a regular expression for each letter of a text in any case.
+def _any_case(text: str, step: int = 1) -> str:
+    """Return a regular expression for a text in any case: with a step of -1, for the text backwards.
 
     Letter by letter as in Ruler: of "k", the Kelvin sign is no case. Two equal alternatives, as of a digit, would be
     tried one after the other wherever the rest does not match: 2 ** n times for n digits.
     """
-    cases = [dict.fromkeys(map(re.escape, (letter.lower(), letter.upper()))) for letter in text]
-    return [f"(?:{'|'.join(case)})" for case in cases]
+    cases = [dict.fromkeys(re.escape(case[::step]) for case in (each.lower(), each.upper())) for each in text[::step]]
+    return "".join(f"(?:{'|'.join(case)})" for case in cases)
 
 
 def _wildcard(operand: Any, place: Place) -> Test:
@@ -458,13 +480,14 @@ def _wildcard(operand: Any, place: Place) -> Test:
             literals[-1] += part
     first, *middle = literals
     if not middle:
-        return lambda value: value == first
+        return lambda value, _: value == first
     last = middle.pop()
 
     # Not a regular expression, which takes long to find out that several wildcards do not match.
-    def matches(value: Scalar) -> bool:
+    def matches(value: Scalar, count: Count) -> bool:
         if not isinstance(value, str) or not value.startswith(first):
             return False
+        count(len(middle) + len(value) // CHARACTERS_IN_A_STEP)
         position = len(first)
         for literal in middle:
             found = value.find(literal, position)
@@ -486,7 +509,7 @@ def _numeric(operand: Any, place: Place) -> Test:
     if len(limits) == 2 and limits[0] >= limits[1]:
         raise ValueError(f'{_at(place)} has a "numeric" whose lower bound is not below the upper')
     comparisons = tuple((_COMPARISONS[sign], limit) for sign, limit in zip(signs, limits, strict=True))
-    return lambda value: isinstance(value, Decimal) and all(compare(value, limit) for compare, limit in comparisons)
+    return lambda value, _: isinstance(value, Decimal) and all(compare(value, limit) for compare, limit in comparisons)
 
 
 _COMPARISONS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
@@ -508,16 +531,17 @@ def _cidr(operand: Any, place: Place) -> Test:
         network = None
     if network is None:
         raise ValueError(f'{_at(place)} has a "cidr" that is not like "10.0.0.0/24" or "2001:db8::/32"')
-    lowest, highest = int(network.ip), int(network.network.broadcast_address)
+    lowest, highest = network.ip.packed, network.network.broadcast_address.packed
+    family, sign = (socket.AF_INET, ".") if network.version == 4 else (socket.AF_INET6, ":")
 
-    def matches(value: Scalar) -> bool:
+    # Not by ipaddress, which takes several times as long as any other test.
+    def matches(value: Scalar, _: Count) -> bool:
         if not isinstance(value, str) or len(value) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(value):
             return False
         try:
-            address = ipaddress.ip_address(value)
-        except ValueError:
+            return sign in value and lowest <= socket.inet_pton(family, value) <= highest
+        except OSError:
             return False
-        return address.version == network.version and lowest <= int(address) <= highest
 
     return matches
 
@@ -534,11 +558,11 @@ def _exists(operand: Any, place: Place) -> Test:
     return _present if operand else _absent
 
 
-def _present(_: Scalar) -> bool:
+def _present(_: Scalar, __: Count) -> bool:
     return True
 
 
-def _absent(_: Scalar) -> bool:
+def _absent(_: Scalar, __: Count) -> bool:
     """Stands for `{"exists": false}`, which no value fulfils."""
     return False
 
@@ -547,7 +571,7 @@ def _anything_but(operand: Any, place: Place) -> Test:
     if isinstance(operand, dict):
         return _anything_but_over(operand, place)
     unwanted = _one_of(_scalar(value, place) for value in _listed(operand, place))
-    return lambda value: not unwanted(value)
+    return lambda value, count: not unwanted(value, count)
 
 
 def _anything_but_over(operand: dict[str, Any], place: Place) -> Test:
@@ -561,7 +585,12 @@ def _anything_but_over(operand: dict[str, Any], place: Place) -> Test:
     if "" in texts and name in {"prefix", "suffix"}:
         raise ValueError(f'{_at(place)} has an "anything-but" over an empty {name}, which all strings have')
     tests = tuple(_OPERATORS[name](text, place) for text in texts)
-    return lambda value: not any(test(value) for test in tests)
+
+    def matches(value: Scalar, count: Count) -> bool:
+        count(len(tests))
+        return not _passes(value, tests, count)
+
+    return matches
 
 
 _UNDER_ANYTHING_BUT = ("prefix", "suffix", "equals-ignore-case", "wildcard")
