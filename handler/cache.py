@@ -791,7 +791,7 @@ class _Run:
                 self._require(self._cache.request_seconds)
                 started = self._clock()
             try:
-                place = place_of(view, image)
+                place = place_of(view, image, lambda: self._require(self._cache.request_seconds))
                 if place is None or place[0] != update.key:
                     continue
                 row = msgspec.json.encode(row_of(view, image, {}))

@@ -32,7 +32,8 @@ LOOKING_SHARE = 0.4
 `timeout`, 20 s, that is what a query and an update take."""
 
 RECORD_SHARE = 0.75
-"""The share after which a record that is still being looked at is rejected for the views that have not seen it."""
+"""The share after which a record that is still being looked at is rejected for the views that have not seen it, also
+amid a match."""
 
 _TOO_LONG = (
     "matching the item with the views' `where` takes a third of the invocation's time or more: test less of it, or "
@@ -231,13 +232,18 @@ def row_of(view: View, image: Image, encoded: Encoded) -> Row:
     return row
 
 
-def place_of(view: View, image: Image | None) -> Place | None:
+def place_of(view: View, image: Image | None, check: Callable[[], None] = lambda: None) -> Place | None:
     """Tell where a view shows an item.
 
     None: nowhere, for the item does not match, lacks an attribute of the key or member, or is not what a list is
     rebuilt from.
+
+    Args:
+        view: the view.
+        image: the item.
+        check: raises what ends a match if there is no more time for it.
     """
-    if image is None or (view.where is not None and not view.where.matches(image)):
+    if image is None or (view.where is not None and not view.where.matches(image, check)):
         return None
     key = view.key.of(image)
     if key is None or isinstance(view, ItemView):
@@ -313,6 +319,11 @@ def _looked_at(
 
     What is left is added to `left_out`.
     """
+
+    def check() -> None:
+        if used() > RECORD_SHARE:
+            raise AttributeValueError(_TOO_LONG)
+
     begun: dict[ItemKey, _Item] = {}
     in_order = _in_order(changes)
     for position, (_, change, is_last) in enumerate(in_order):
@@ -333,7 +344,7 @@ def _looked_at(
             if view.where is not None and used() > RECORD_SHARE:
                 seen.rejected[change.sequence_number] = _TOO_LONG
             else:
-                _look(view, new, seen)
+                _look(view, new, seen, check)
         if is_last:
             yield item
         else:
@@ -353,11 +364,11 @@ def _in_order(changes: Iterable[NetChange]) -> list[tuple[int, Change, bool]]:
     return numbered
 
 
-def _look(view: View, images: Iterable[tuple[int, Image | None, bool]], seen: _Seen) -> None:
+def _look(view: View, images: Iterable[tuple[int, Image | None, bool]], seen: _Seen, check: Callable[[], None]) -> None:
     """Add to what a view sees of an item."""
     for sequence_number, image, is_new in images:
         try:
-            place = place_of(view, image)
+            place = place_of(view, image, check)
             shown = None if image is None or place is None else _shown(view, image)
             seen.states.append(_State(sequence_number, image, place, shown, is_new))
         except AttributeValueError as error:

@@ -1662,6 +1662,26 @@ def test_a_rebuild_whose_items_take_too_long_ends_with_the_invocations_time() ->
     assert 55 < cache.clock() - started <= 60
 
 
+def test_a_rebuild_ends_with_the_invocations_time_amid_an_item_that_takes_too_long_to_match() -> None:
+    cache = EngineCache()
+    started = cache.clock.now
+
+    def clock() -> float:
+        cache.clock.now += 0.2
+        return cache.clock.now
+
+    # Of 450,000 tests, so that the time is looked at 450 times.
+    where = {"$or": [{"tags": [{"exists": False}]}, *({"tags": [{"prefix": f"y{number}"}]} for number in range(25))]}
+    stream = Stream()
+    stream.put(order(1))
+    update = operations(stream, {"creator_orders": VIEWS["creator_orders"] | {"where": where}})
+    table = MemoryTable([image(order(2, tags=["x"] * 18_000))])
+    applying = apply(update, cache, table, Memory(), clock=clock, deadline=started + 60, chance=lambda: 1.0)
+    applied = doubles.run(applying, cache.clock)
+    assert applied.counts["out_of_time"] == 1
+    assert 50 < cache.clock.now - started <= 60
+
+
 def test_a_limited_rebuild_goes_on_where_the_batch_may_replace_all_of_it() -> None:
     cache = EngineCache(limits=Limits(item_bytes=1_000))
     stream = Stream()

@@ -175,9 +175,9 @@ class Heavy(Pattern):
         super().__init__({"seconds": [{"exists": True}]})
         self._clock = clock
 
-    def matches(self, image: Image) -> bool:
+    def matches(self, image: Image, check: Callable[[], None] = lambda: None) -> bool:
         self._clock.now += float(image["seconds"]["N"])
-        return super().matches(image)
+        return super().matches(image, check)
 
 
 def timed(
@@ -275,6 +275,32 @@ def test_a_record_that_alone_takes_too_long_to_match_is_rejected_for_the_other_v
         assert outcome.response["batchItemFailures"][0]["itemIdentifier"] == sequence_number(stream.records[0])
     assert failures[-1]["sequence_number"] == sequence_number(stream.records[1])
     assert cache.keys() == (["order-1"] if rejected else ["o-order-1", "order-1"])
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_match_that_lasts_ends_amid_an_image(images: int) -> None:
+    # Each has 450,000 tests, so that the time is looked at 450 times.
+    item = order(1, tags=["x"] * 18_000)
+    stream = Stream()
+    for number in range(images):
+        stream.put(item | {"status": str(number)})
+    stream.put(order(2))
+    records = stream.records[-2:]
+    view = ORDER["order"] | {"where": {"$or": [{"tags": [{"prefix": f"y{number}"}]} for number in range(25)]}}
+    cache = EngineCache()
+    started = cache.clock.now
+
+    def clock() -> float:
+        cache.clock.now += 0.1
+        return cache.clock.now
+
+    views = settings({"heavy": view, "order": ORDER["order"] | {"key": "o-{pk}"}})
+    outcome = timed({"Records": records}, views, cache, 20, clock)
+    assert 15 < cache.clock.now - started < 16
+    rejection = outcome.log["failures"][0]
+    assert (rejection["view"], rejection["sequence_number"]) == ("heavy", sequence_number(records[0]))
+    assert rejection["reason"].startswith("matching the item with the views' `where` takes a third of the")
+    assert cache.keys() == ["o-order-1"]
 
 
 def test_the_log_shows_no_items_content_and_no_key(stream: Stream) -> None:
