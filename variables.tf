@@ -475,7 +475,7 @@ variable "views" {
       exact values, null, the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`,
       `exists` and `cidr`, and `$or`. A list or set matches by any of its elements. An item that stops matching leaves
       the view. An item that takes more than 1,000,000 steps to match is refused: a test of a list takes a few steps for
-      each element, in each alternative of `$or`, and so does each text in an `anything-but`. Default: all items.
+      each element, in each alternative of `$or`, times the texts of an operator in `anything-but`. Default: all items.
     - `unique`: your word that no two matching items share an entry (or a list's row), where the table's whole primary
       key is not in `key` (or `member`). Default: false.
     - `ttl_seconds`: instead of the module's, in seconds, at least 300. Default: the module's.
