@@ -24,9 +24,14 @@ STAMP_BYTES = 16
 """Behind a list is so much white space, which stands for its view's definition, and which readers skip."""
 
 
-def _without_stamp(stored: bytes) -> bytes:
+def stamp_of(stored: bytes) -> bytes:
+    """Give what stands behind a list for its view's definition; b"" where there is no such thing."""
     is_list = stored[-STAMP_BYTES - 1 : -STAMP_BYTES] == b"]" and stored[-STAMP_BYTES:].isspace()
-    return stored[:-STAMP_BYTES] if is_list else stored
+    return stored[-STAMP_BYTES:] if is_list else b""
+
+
+def _without_stamp(stored: bytes) -> bytes:
+    return stored.removesuffix(stamp_of(stored))
 
 
 class DivergenceError(AssertionError):
@@ -78,7 +83,8 @@ class Checker:
         self._lost: dict[str, float] = {}
         self._expires: dict[str, float] = {}
         self._looked_at: dict[str, tuple[str, float]] = {}
-        self._spoiled: dict[str, tuple[float, str]] = {}
+        self._spoiled: dict[str, tuple[float, bytes | None]] = {}
+        self._redefined: dict[str, tuple[float, bytes | None]] = {}
         self._junk_until = 0.0
         self._vain: Counter[int] = Counter()
         self._ever: dict[str, dict[str, Row]] = defaultdict(dict)
@@ -91,6 +97,9 @@ class Checker:
     def written(self, record: Record) -> None:
         """Take note of a write to the table."""
         self._records[record.number] = record
+        self._take_note(record)
+
+    def _take_note(self, record: Record) -> None:
         for place, row in self._rows(record.after).items():
             self._ever[row.key][row.text] = self._recent[row.key][row.text] = row
             self._ever_held[place].add(record.key)
@@ -127,6 +136,8 @@ class Checker:
                         self._look_at_renewal(key, started)
                     if key == "manual" and self.is_spoiled(key) and self._spoiled[key][0] < started:
                         self.divergences.append(f"record {number} was acknowledged, but {key} is no list")
+                    if self._is_redefined(key) and self._redefined[key][0] < started:
+                        self.divergences.append(f"record {number} was acknowledged, but {key} is of another definition")
             if self._has_to_be_refused(record, is_last=last_of[record.key] == number):
                 self.divergences.append(f"record {number} was acknowledged: {record.poison}")
 
@@ -190,7 +201,8 @@ class Checker:
 
     def spoiled(self, key: str) -> None:
         """Take note that another program overwrote a list."""
-        self._spoiled[key] = self._clock(), str(self._cached(key))
+        self._redefined.pop(key, None)
+        self._spoiled[key] = self._clock(), self._stored(key)
 
     def filled(self, key: str) -> None:
         """Take note that the application has filled a list: it is no longer lost."""
@@ -198,6 +210,7 @@ class Checker:
         self._unspoil(key)
 
     def _unspoil(self, key: str) -> None:
+        self._redefined.pop(key, None)
         if self._spoiled.pop(key, None) and key == "manual":
             self._junk_until = self._clock()
 
@@ -208,9 +221,25 @@ class Checker:
         for place, holders in self._ever_held.items():
             self._holders[place] = set(holders)
 
-    def redeployed(self, model: Model) -> None:
-        """Take note that lists have another order or limit."""
+    def redeployed(self, model: Model, *, shows_others: bool) -> None:
+        """Take note that lists have another definition.
+
+        Args:
+            model: the views now.
+            shows_others: whether they show other items, or more or less of them, and not only so many in some order.
+        """
         self._model = model
+        if shows_others:
+            for record in self._records.values():
+                self._take_note(record)
+
+    def redefined(self, key: str) -> None:
+        """Take note that a list is of another definition than its view has now: the next change puts that right."""
+        self._redefined[key] = self._clock(), self._stored(key)
+
+    def defined(self, key: str) -> None:
+        """Take note that a list is of its view's definition, maybe again."""
+        self._redefined.pop(key, None)
 
     def keep(self, amount: float, most: float, what: str) -> None:
         """Hold the handler to a bound."""
@@ -218,12 +247,22 @@ class Checker:
             self.divergences.append(f"{amount} {what}, of {most}")
 
     def absent_lists(self) -> list[str]:
-        """Return the lists that items gave rise to and that are not cached."""
-        return [key for key in self._ever if self.is_list(key) and self._cached(key) is None]
+        """Return the lists that items gave rise to and that are not cached, or cleared."""
+        return [key for key in self._ever if self.is_list(key) and self._cached(key) in (None, "null")]
 
     def is_spoiled(self, key: str) -> bool:
         """Return whether a list still is what another program made of it."""
-        return key in self._spoiled and self._spoiled[key][1] == self._cached(key)
+        return key in self._spoiled and self._spoiled[key][1] == self._stored(key)
+
+    def _is_redefined(self, key: str) -> bool:
+        return key in self._redefined and self._redefined[key][1] == self._stored(key)
+
+    def _is_left(self, key: str) -> bool:
+        return self.is_spoiled(key) or self._is_redefined(key)
+
+    def view_of(self, key: str) -> str | None:
+        """Return the name of the view that an entry is of, None where no item ever gave rise to it."""
+        return next((row.view for row in self._ever.get(key, {}).values()), None)
 
     def is_list(self, key: str) -> bool:
         """Return whether an entry is a list that items gave rise to."""
@@ -257,7 +296,7 @@ class Checker:
         """Look at what a request made of an entry."""
         before, was_to_expire = self._looked_at.get(key), self._expires.get(key)
         text, expires = self._cached(key), self._expiry(key)
-        if text is None or self.is_spoiled(key):
+        if text is None or self._is_left(key):
             self.placed(key)
             return
         if before is not None and before[0] == text and abs(before[1] - expires) <= self._exact_seconds:
@@ -268,7 +307,12 @@ class Checker:
         if self._spoiled.pop(key, None) and key == "manual":
             self.divergences.append(f"{key}: {text}, over what was no list, though nothing rebuilds it")
         lives = self._expires[key] - self._clock()
-        if text == "null":
+        if self._redefined.pop(key, None) and key == "manual":
+            # Nothing can rebuild it: it has to go, for the application to fill it.
+            if text != "null" or lives > 5 + self._exact_seconds:
+                self.divergences.append(f"{key}: {text} for {lives} s, over a list of another definition")
+            self._lost[key] = self._expires[key]
+        elif text == "null":
             if self._ever.get(key):
                 self._look_at_absence(key, lives, "" if before is None else before[0])
         elif (
@@ -357,8 +401,8 @@ class Checker:
         if not index_lags:
             self._forget(rows, exempt)
         for key in self._ever:
-            if self.is_spoiled(key):
-                self._check_spoiled(key, rows[key])
+            if self._is_left(key):
+                self._check_left(key, rows[key])
             elif self.is_list(key):
                 self._check_list(key, rows[key], exempt[key])
             elif not exempt[key] and ((key, "") not in unordered or self._cached(key) is not None):
@@ -374,9 +418,12 @@ class Checker:
             if number not in self._acknowledged | self._discarded and (shown or not self._filtered):
                 self.divergences.append(f"record {number} was neither acknowledged nor given up")
 
-    def _check_spoiled(self, key: str, rows: Sequence[Row]) -> None:
-        """What another program, or another definition, left is right at the next change, where it can be rebuilt."""
-        is_changed = key != "manual" and self._spoiled[key][0] < self._changed.get(key, 0)
+    def _check_left(self, key: str, rows: Sequence[Row]) -> None:
+        """What another program left is right at the next change, where it can be rebuilt. Another definition's goes."""
+        changed = self._changed.get(key, 0)
+        if self._is_redefined(key) and self._redefined[key][0] < changed:
+            self.divergences.append(f"{key}: {self._cached(key)}, of another definition, though changed since")
+        is_changed = key != "manual" and self.is_spoiled(key) and self._spoiled[key][0] < changed
         if is_changed and self._cached(key) != self._model.list_text(rows):
             self.divergences.append(f"{key}: {self._cached(key)}, which a change has not put right")
 
@@ -409,7 +456,7 @@ class Checker:
         cached = self._cached(key)
         if cached is None or cached == "null":
             return not expected
-        if self.is_spoiled(key):
+        if self._is_left(key):
             return False
         parts = self._parted(key, cached) if member else [Row("", key, member, cached, None)]
         return {row.text for row in parts if row is not None and row.member == member} == expected
@@ -493,6 +540,9 @@ class Checker:
         rows = self._recent[key]
         return [rows.get(self._model.canonical(bytes(raw))) for raw in msgspec.json.decode(text, type=list[Raw])]
 
+    def _stored(self, key: str) -> bytes | None:
+        return self._engine.get(CACHE, key.encode())
+
     def _cached(self, key: str) -> str | None:
-        stored = self._engine.get(CACHE, key.encode())
+        stored = self._stored(key)
         return None if stored is None else self._model.canonical(_without_stamp(stored))

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ import msgspec
 
 from handler.cache import Cache as CacheSeam
 from handler.cache import CacheError, Entry, KeyRefusedError, Pace, Page, RefusedError, TableReader, TransientError
-from handler.settings import RebuildFrom, Settings
+from handler.settings import ListView, RebuildFrom, Settings
 from handler.settings import Table as TableSettings
 from handler.views import SetEntry
 from local.event_source import Checkpoints, EventSourceMapping, FunctionError, Poller
@@ -23,7 +22,7 @@ from local.event_source.poller import exponential
 from local.momento.engine import Engine, Hashed, Limits, MomentoError
 from tests import pizza
 from tests.doubles import CACHE, Clock, EngineCache, VirtualLoop
-from tests.property.checker import Checker, DivergenceError
+from tests.property.checker import Checker, DivergenceError, stamp_of
 from tests.property.model import Model
 from tests.property.table import Key, Poison, Table, TableStream
 from tests.stream import Item
@@ -97,6 +96,7 @@ class Fault(StrEnum):
     TRANSACTION = "transaction"
     SPOILED = "list overwritten by another program"
     REDEPLOYED = "view definition changed"
+    OUTDATED = "list of another definition read"
     SHARD_SPLIT = "shard split"
     POISONED = "record that can not be handled"
     DISCARDED = "record given up"
@@ -389,7 +389,9 @@ class _SimulatedCache(EngineCache):
             invocation.waits |= found is not None
             invocation.read[key] = 0
         else:
-            invocation.waits |= world.clock() <= world.redeployed + world.setup.stale_seconds + world.setup.slow / 100
+            if world.is_outdated(key, found.value):
+                world.fired[Fault.OUTDATED] += 1
+                invocation.waits |= world.rebuilds_from_index(key)
             sizes[key] = len(found.value)
             invocation.read[key] = min(known, sizes[key])
         return None if found is None else Entry(found.value, found.hash)
@@ -565,6 +567,14 @@ class _IndexedTable:
         return Page(page, last)
 
 
+def _shown(model: Model) -> dict[str, dict[str, Any]]:
+    """What each view shows, but for how many rows, and in which order."""
+    return {
+        name: {key: value for key, value in document.items() if key not in ("limit", "descending")}
+        for name, document in model.documents().items()
+    }
+
+
 def _position(each: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
     return [each[name]["S"] for name in keys]
 
@@ -615,13 +625,9 @@ class World:
         sizes: how large each value was that was ever cached, by its hash.
         in_flight: writes of invocations that were killed, which land before the next attempt.
         outage_until: when Momento is back.
-        redeployed: when the function was last deployed again.
         stood_still: for how many seconds nothing could run, because the table was written to.
         key: which of the API keys Momento accepts.
     """
-
-    recognizes_definitions = False
-    """Whether the handler knows a list that another definition of its view has left. Until then, lists are flushed."""
 
     exact_seconds = 0.01
     """How exactly the time of a write is known."""
@@ -645,8 +651,8 @@ class World:
         self.sizes: dict[bytes, int] = {}
         self.in_flight: list[_Flight] = []
         self.outage_until = 0.0
-        self.redeployed = -math.inf
         self.stood_still = 0.0
+        self._passed_by: dict[str, bytes | None] = {}
         self._armed: list[tuple[Fault, int]] = []
         self._stream = TableStream(setup.shards)
         self.table = Table(self._stream, self.clock, setup.lag_seconds, self.chance)
@@ -745,9 +751,12 @@ class World:
     def _lose(self, keys: Sequence[bytes]) -> None:
         self.table.catch_up()
         for key in keys:
-            self.engine.evict(CACHE, key)
-            self.note(key.decode())
-            self.checker.lost(key.decode())
+            self._drop(key.decode())
+
+    def _drop(self, key: str) -> None:
+        self.engine.evict(CACHE, key.encode())
+        self.note(key)
+        self.checker.lost(key)
 
     def spoil(self, which: int, junk: bytes) -> None:
         """Let another program overwrite a list: one that can be rebuilt, or one whose records are given up soon.
@@ -783,29 +792,65 @@ class World:
         self.checker.placed(key)
 
     def redeploy(self, model: Model) -> None:
-        """Deploy the function again, with other lists. What they were before is flushed: docs/guarantees.md."""
+        """Deploy the function again, with views of another definition. The environments of the former one end.
+
+        Lists stay, for the handler to recognize. What goes is in docs/guarantees.md: the entries of items where their
+        view shows others now; and a list whose definition comes back, of which changes passed by meanwhile.
+        """
         for _ in range(100):
             if not self.invocations:
                 break
             self.advance(1.0)
         else:
             return
+        self._land_all()
         self.fired[Fault.REDEPLOYED] += 1
-        self.redeployed = self.clock()
+        former, now = (_shown(each) for each in (self.setup.model, model))
         self.setup = replace(self.setup, model=model)
         self.settings = self._settings()
         self.handler = type(self.handler)()
         self._idle.clear()
-        self.checker.redeployed(model)
+        self.checker.redeployed(model, shows_others=former != now)
         # Those that are away already, with whatever excused that under the former definition.
         for name in self.checker.absent_lists():
             self.checker.lost(name)
-        lists = [key for key in self.engine.keys(CACHE) if self.checker.is_list(key.decode())]
-        kept = [key for key in lists if self.recognizes_definitions and key != b"manual"]
-        self._lose([key for key in lists if key not in kept])
-        for key in kept:
-            if self.engine.get(CACHE, key) != b"null":
-                self.checker.spoiled(key.decode())
+            if former != now:
+                # It may be made of what passed by a moment ago, because it was not shown.
+                self.table.catch_up()
+        for key in map(bytes.decode, self.engine.keys(CACHE)):
+            view = self.checker.view_of(key) or key
+            shows_others = former[view] != now[view]
+            if self.checker.is_list(key):
+                self._redefine(key, shows_others=shows_others)
+            elif shows_others:
+                self._drop(key)
+
+    def _redefine(self, key: str, *, shows_others: bool) -> None:
+        stored = self.engine.get(CACHE, key.encode()) or b""
+        if stored == b"null" or self.checker.is_spoiled(key):
+            return
+        if shows_others and self.is_outdated(key, stored):
+            self._passed_by[key] = stored
+        if not stamp_of(stored) and key == "manual":
+            # It is the application's, which alone knows what it was filled with.
+            self._drop(key)
+        elif self.is_outdated(key, stored) or not stamp_of(stored):
+            self.checker.redefined(key)
+        elif self._passed_by.get(key) == stored:
+            self._lose([key.encode()])
+        else:
+            self.checker.defined(key)
+
+    def is_outdated(self, key: str, stored: bytes) -> bool:
+        """Return whether a list is of another definition than its view has now."""
+        stamp, view = stamp_of(stored), self.settings.views.get(self.checker.view_of(key) or key)
+        return stamp != b"" and isinstance(view, ListView) and stamp != view.stamp
+
+    def rebuilds_from_index(self, key: str) -> bool:
+        """Return whether a list is rebuilt from an index, which may lag."""
+        view = self.settings.views.get(self.checker.view_of(key) or key)
+        source = view.rebuild_from if isinstance(view, ListView) else None
+        return source is not None and source.index_name is not None
 
     def split(self, which: int) -> None:
         """Split a shard."""
@@ -907,10 +952,13 @@ class World:
         self._poller = Poller(mapping, self._stream, _Function(self), _Destination(self), self.clock, checkpoints)
         self._polling = self.loop.create_task(self._poller.run())
 
-    def _stop_polling(self) -> None:
+    def _land_all(self) -> None:
         for flight in self.in_flight:
             self.land(flight)
         self.in_flight.clear()
+
+    def _stop_polling(self) -> None:
+        self._land_all()
         self._polling.cancel()
         self.loop.run_until_complete(asyncio.wait({self._polling}))
 
