@@ -363,12 +363,15 @@ class History(RuleBasedStateMachine):
         """Let the application fill the list that nothing else rebuilds."""
         self._world.refill()
 
-    @step(limit=st.sampled_from([None, 1, 3]), descending=st.booleans())
-    def redeploy(self, limit: int | None, descending: bool) -> None:
-        """Change the lists' limit and order."""
-        model = self._world.setup.model
-        if isinstance(model, Things) and (limit, descending) != (model.limit, model.descending):
-            self._world.redeploy(replace(model, limit=limit, descending=descending))
+    @step(limit=st.sampled_from([None, 1, 3]), descending=st.booleans(), live_only=st.booleans(), noted=st.booleans())
+    def redeploy(self, limit: int | None, descending: bool, live_only: bool, noted: bool) -> None:
+        """Change the lists' limit, order and fields, and what all views select by, where no filter hangs on that."""
+        setup = self._world.setup
+        if isinstance(setup.model, Things):
+            selected = setup.model.live_only if setup.filtered else live_only
+            model = replace(setup.model, limit=limit, descending=descending, live_only=selected, noted=noted)
+            if model != setup.model:
+                self._world.redeploy(model)
 
     @step()
     def kill(self) -> None:

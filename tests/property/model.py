@@ -4,7 +4,7 @@ Entries are JSON text, byte for byte: the order of fields and the digits of numb
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -104,12 +104,14 @@ class Things:
         live_only: whether they show only items whose status is "live".
         limit: the most rows of a list.
         descending: whether lists begin with the greatest.
+        noted: whether rows show one more field.
     """
 
     views: tuple[str, ...]
     live_only: bool = False
     limit: int | None = None
     descending: bool = True
+    noted: bool = False
     index_keys: tuple[str, str] = ("kind", "owner")
 
     def documents(self) -> dict[str, Any]:
@@ -121,6 +123,7 @@ class Things:
                 documents[name]["where"] = {"status": ["live"]}
             if name in LISTS:
                 documents[name] |= {"descending": self.descending} | ({"limit": self.limit} if self.limit else {})
+                documents[name]["fields"] = documents[name]["fields"] | ({"note": "note"} if self.noted else {})
         return documents
 
     def rows(self, item: Item) -> list[Row]:
@@ -135,6 +138,7 @@ class Things:
         owner = item.get("owner")
         # What the index would not hold has no place in its lists: another type, NULL, empty.
         indexed = item.get("kind") == "thing" and isinstance(owner, str) and owner != ""
+        more = ("note",) if self.noted else ()
         row: Row | None = None
         match view:
             case "whole":
@@ -145,15 +149,15 @@ class Things:
             case "alias" if "alias" in item:
                 row = _row(view, f"alias-{item['alias']}", "", item, "n", "pk", "sk")
             case "ranked" if "alias" in item:
-                row = _row(view, f"ranked-{item['pk']}", item["alias"], item, "alias", "sk", "n")
+                row = _row(view, f"ranked-{item['pk']}", item["alias"], item, "alias", "sk", "n", *more)
             case "all" if indexed:
-                row = _list_row(view, "all", item)
+                row = _list_row(view, "all", item, more)
             case "of" if indexed:
-                row = _list_row(view, f"of-{owner}", item)
+                row = _list_row(view, f"of-{owner}", item, more)
             case "part":
-                row = _list_row(view, f"part-{item['pk']}", item)
+                row = _list_row(view, f"part-{item['pk']}", item, more)
             case "manual":
-                row = _list_row(view, "manual", item)
+                row = _list_row(view, "manual", item, more)
         return row
 
     def ordered(self, rows: Iterable[Row]) -> list[Row]:
@@ -235,8 +239,8 @@ def _row(view: str, key: str, member: str, item: Item, *fields: str) -> Row:
     return Row(view, key, member, _json(shown), _rank(item["n"]) if "n" in item else None)
 
 
-def _list_row(view: str, key: str, item: Item) -> Row:
-    return _row(view, key, f"{item['pk']}#{item['sk']}", item, "pk", "sk", "n")
+def _list_row(view: str, key: str, item: Item, more: Sequence[str]) -> Row:
+    return _row(view, key, f"{item['pk']}#{item['sk']}", item, "pk", "sk", "n", *more)
 
 
 def _rank(value: Any) -> tuple[int, Any]:
