@@ -246,9 +246,13 @@ class Checker:
         if amount > most:
             self.divergences.append(f"{amount} {what}, of {most}")
 
-    def absent_lists(self) -> list[str]:
-        """Return the lists that items gave rise to and that are not cached, or cleared."""
-        return [key for key in self._ever if self.is_list(key) and self._cached(key) in (None, "null")]
+    def absent(self) -> list[str]:
+        """Return the keys that items gave rise to and that are not cached."""
+        return [key for key in self._ever if self._cached(key) is None]
+
+    def cleared(self) -> list[str]:
+        """Return the lists that are taken away."""
+        return [key for key in self._ever if self.is_list(key) and self._cached(key) == "null"]
 
     def is_spoiled(self, key: str) -> bool:
         """Return whether a list still is what another program made of it."""
@@ -260,9 +264,9 @@ class Checker:
     def _is_left(self, key: str) -> bool:
         return self.is_spoiled(key) or self._is_redefined(key)
 
-    def view_of(self, key: str) -> str | None:
-        """Return the name of the view that an entry is of, None where no item ever gave rise to it."""
-        return next((row.view for row in self._ever.get(key, {}).values()), None)
+    def view_of(self, key: str) -> str:
+        """Return the name of the view that an entry is of: its own, where no item ever gave rise to it."""
+        return next((row.view for row in self._ever.get(key, {}).values()), key)
 
     def is_list(self, key: str) -> bool:
         """Return whether an entry is a list that items gave rise to."""

@@ -28,6 +28,9 @@ from tests.property.table import Key, Poison, Table, TableStream
 from tests.stream import Item
 
 TIMEOUT_SECONDS = 30.0
+LEAST_TIMEOUT_SECONDS = 20.0
+"""What the module demands. Before the first redeployment, less will do: a list that was cut lets more attempts come."""
+
 REPORT_SECONDS = 0.5
 WRITE_SECONDS = 0.001
 EXACT_SECONDS = 0.000_001
@@ -794,6 +797,7 @@ class World:
     def redeploy(self, model: Model) -> None:
         """Deploy the function again, with views of another definition. The environments of the former one end.
 
+        From then on, an invocation has as much time as the module demands, for it may have to wait for the index.
         Lists stay, for the handler to recognize. What goes is in docs/guarantees.md: the entries of items where their
         view shows others now; and a list whose definition comes back, of which changes passed by meanwhile.
         """
@@ -806,20 +810,23 @@ class World:
         self._land_all()
         self.fired[Fault.REDEPLOYED] += 1
         former, now = (_shown(each) for each in (self.setup.model, model))
-        self.setup = replace(self.setup, model=model)
+        self.setup = replace(
+            self.setup, model=model, timeout_seconds=max(self.setup.timeout_seconds, LEAST_TIMEOUT_SECONDS)
+        )
         self.settings = self._settings()
         self.handler = type(self.handler)()
         self._idle.clear()
         self.checker.redeployed(model, shows_others=former != now)
         # Those that are away already, with whatever excused that under the former definition.
-        for name in self.checker.absent_lists():
-            self.checker.lost(name)
-            if former != now:
-                # It may be made of what passed by a moment ago, because it was not shown.
-                self.table.catch_up()
+        absent = self.checker.absent()
+        for key in absent:
+            if self.checker.is_list(key) or former[self.checker.view_of(key)] != now[self.checker.view_of(key)]:
+                self.checker.lost(key)
+        if former != now and any(map(self.checker.is_list, [*absent, *self.checker.cleared()])):
+            # They may soon be made of what passed by a moment ago, because it was not shown.
+            self.table.catch_up()
         for key in map(bytes.decode, self.engine.keys(CACHE)):
-            view = self.checker.view_of(key) or key
-            shows_others = former[view] != now[view]
+            shows_others = former[self.checker.view_of(key)] != now[self.checker.view_of(key)]
             if self.checker.is_list(key):
                 self._redefine(key, shows_others=shows_others)
             elif shows_others:
@@ -843,12 +850,12 @@ class World:
 
     def is_outdated(self, key: str, stored: bytes) -> bool:
         """Return whether a list is of another definition than its view has now."""
-        stamp, view = stamp_of(stored), self.settings.views.get(self.checker.view_of(key) or key)
+        stamp, view = stamp_of(stored), self.settings.views.get(self.checker.view_of(key))
         return stamp != b"" and isinstance(view, ListView) and stamp != view.stamp
 
     def rebuilds_from_index(self, key: str) -> bool:
         """Return whether a list is rebuilt from an index, which may lag."""
-        view = self.settings.views.get(self.checker.view_of(key) or key)
+        view = self.settings.views.get(self.checker.view_of(key))
         source = view.rebuild_from if isinstance(view, ListView) else None
         return source is not None and source.index_name is not None
 
