@@ -763,6 +763,18 @@ class NotRebuildingOverJunk(Seams):
     cache = Shunning
 
 
+class Unstamped(Stateful):
+    async def get_with_hash(self, key: str, *, consistent: bool = False) -> Any:
+        entry = await self._wrapped.get_with_hash(key, consistent=consistent)
+        return None if entry is None else Entry(entry.value.rstrip(), entry.hash)
+
+
+class IgnoringTheDefinition(Seams):
+    """No partial list (4): takes a list of another definition of its view for the view's own."""
+
+    cache = Unstamped
+
+
 class AcknowledgingJunk(Excusing):
     """Loud (9): says nothing where something else is than the view's list."""
 
@@ -1049,6 +1061,29 @@ class ForgettingFurtherPages(RunParts):
     run = RebuildingFirstPages
 
 
+class RebuildingRedefined(_Run):
+    def _waits_for_index(self, update: UpdateList, stored: Stored) -> bool:
+        return False
+
+
+class NotWaitingWithRedefined(RunParts):
+    """No partial list (4): rebuilds a list of another definition from an index that may lag."""
+
+    run = RebuildingRedefined
+
+
+class KeepingRedefined(_Run):
+    def _read(self, update: UpdateList, entry: Entry) -> Stored:
+        read = super()._read(update, entry)
+        return Stored(read.hash, {}, read.size) if read.redefined and update.condition is None else read
+
+
+class BeginningRedefinedAnew(RunParts):
+    """No partial list (4): begins a list of another definition with the batch's rows, where nothing can rebuild it."""
+
+    run = KeepingRedefined
+
+
 class Bytes(Stored, frozen=True):
     @property
     def memory(self) -> int:
@@ -1168,6 +1203,8 @@ POISONING = ("put", "put_many", "change_n", "poison", "settle")
 TRADING = ("trade", "change_n", "go_on", "settle")
 MOVING = ("put", "move", "go_on", "settle")
 SPOILING = ("put", "change_n", "spoil", "settle")
+REDEFINING = ("put", "change_n", "change_status", "touch", "redeploy", "go_on", "settle")
+LAGGING = ("put_many", "change_n", "redeploy", "go_on", "settle")
 FORGETTING = ("put", "change_n", "lose", "refill", "go_on", "settle")
 
 LISTS = "4 no partial list, no lost update"
@@ -1262,6 +1299,9 @@ BROKEN: Sequence[Broken] = (
         SPOILING,
         calm("part", "all", mapping=IMPATIENT),
     ),
+    Broken(LISTS, IgnoringTheDefinition, 100, REDEFINING, calm("part", "all")),
+    Broken(LISTS, NotWaitingWithRedefined, 500, LAGGING, calm("all", "of", lag_seconds=4.0, shards=2)),
+    Broken(LISTS, BeginningRedefinedAnew, 200, REDEFINING, calm("manual")),
     Broken(LISTS, IgnoringTheIndexKeys, 50, WRITING, calm("all")),
     Broken("5 moves and deletes", LeavingOldKeys, 200),
     Broken("5 moves and deletes", EndKeysOnly, 500),
