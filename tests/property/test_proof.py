@@ -137,3 +137,24 @@ def test_an_eviction_while_the_index_lags_can_cost_a_list_a_row() -> None:
         lagging.put({"pk": "b", "sk": "1", "kind": "thing", "owner": "ann"})
         with pytest.raises(DivergenceError, match=r"all: cached \[.*\"b\".*\], table \[.*\"a\".*\"b\".*\]"):
             lagging.settle()
+
+
+def test_a_list_whose_definition_comes_back_can_lack_what_passed_by_meanwhile() -> None:
+    """What docs/guarantees.md says is left: the histories above take such a list away."""
+    mapping = {"batch_size": 10, "maximum_retry_attempts": 100}
+    world = World(Setup(model=Things(("part",)), mapping=mapping), Ours())
+    with contextlib.closing(world):
+        world.put({"pk": "a", "sk": "1", "status": "live"})
+        world.settle()
+        stored = world.engine.get(CACHE, b"part-a")
+        assert stored is not None
+        world.redeploy(Things(("part",), live_only=True))
+        world.put({"pk": "a", "sk": "2", "status": "done"})
+        world.settle()
+        assert world.engine.get(CACHE, b"part-a") == stored
+        world.redeploy(Things(("part",)))
+        assert world.engine.get(CACHE, b"part-a") is None
+        world.engine.set(CACHE, b"part-a", stored, 300_000)
+        world.put({"pk": "a", "sk": "3", "status": "live"})
+        with pytest.raises(DivergenceError, match=r"part-a: cached \[.*\"1\".*\"3\".*\], table \[.*\"2\".*\]"):
+            world.settle()
