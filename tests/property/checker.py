@@ -154,7 +154,9 @@ class Checker:
         first = min(int(each["itemIdentifier"]) for each in answer["batchItemFailures"])
         poisoned = {self._records[number].key for number in numbers if self._records[number].poison is not None}
         record = self._records[first]
-        shows_junk = "manual" in self._keys(record) and self._has_seen_junk(since)
+        # An item's records are handled as one.
+        items = [self._records[number] for number in numbers if self._records[number].key == record.key]
+        shows_junk = any("manual" in self._keys(each) for each in items) and self._has_seen_junk(since)
         if record.key in poisoned or shows_junk:
             return
         self._vain[first] += first == min(numbers) or not most
@@ -400,8 +402,7 @@ class Checker:
         self._check_records()
         exempt = self._exempt()
         unordered = {place for place in self._holders if self._is_unordered(place)}
-        for key, member in filter(itemgetter(1), unordered):
-            exempt[key].add(member)
+        self._exempt_missing(unordered, exempt)
         if not index_lags:
             self._forget(rows, exempt)
         for key in self._ever:
@@ -539,6 +540,19 @@ class Checker:
             if items:
                 exempt[key].add(member)
         return exempt
+
+    def _exempt_missing(self, unordered: Iterable[Place], exempt: Mapping[str, set[str]]) -> None:
+        """Let rows be missing at places whose changes are in no order. Those that are there have to be right."""
+        for key, member in filter(itemgetter(1), unordered):
+            if member not in self._members(key):
+                exempt[key].add(member)
+
+    def _members(self, key: str) -> set[str]:
+        """The members of a list's rows, as far as they are known."""
+        cached = self._cached(key)
+        if cached is None or cached == "null" or self._is_left(key):
+            return set()
+        return {row.member for row in self._parted(key, cached) if row is not None}
 
     def _parted(self, key: str, text: str) -> list[Row | None]:
         rows = self._recent[key]
