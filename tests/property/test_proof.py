@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,8 @@ from tests.property.over_grpc import GrpcHistory
 from tests.property.world import Fault, Setup, World
 
 SEED = 2026
+
+ROOT = Path(__file__).parents[2]
 
 HISTORIES = {
     case.handler.__name__: case
@@ -52,6 +56,20 @@ def test_a_handler_with_one_guarantee_broken_is_found_out(case: Broken) -> None:
     assert failure is not None
     assert isinstance(failure.error, DivergenceError)
     assert "the handler failed" not in str(failure.error)
+
+
+def test_the_docs_name_each_broken_handler_and_how_many_there_are() -> None:
+    guarantees, changes = ((ROOT / name).read_text("utf-8") for name in ("docs/guarantees.md", "CHANGELOG.md"))
+    told = {
+        row[0]: set(re.findall(r"`(\w+)`", row[2]))
+        for row in (line.strip("| ").split(" | ") for line in guarantees.splitlines() if re.match(r"\| \d \| `", line))
+    }
+    broken_ones: dict[str, set[str]] = {number: set() for number in told}
+    for case in BROKEN:
+        broken_ones[case.guarantee[0]].add(case.handler.__name__)
+    assert told == broken_ones
+    assert f"how soon: {len(BROKEN)} of them" in guarantees
+    assert f"shown to find {len(BROKEN)} broken handlers" in " ".join(changes.split())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.guarantee)
