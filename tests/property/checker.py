@@ -1,5 +1,6 @@
 """Watches the cache, and compares it with the table: what is promised, said without a word of the handler's."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from operator import itemgetter
@@ -86,6 +87,7 @@ class Checker:
         self._spoiled: dict[str, tuple[float, bytes | None]] = {}
         self._redefined: dict[str, tuple[float, bytes | None]] = {}
         self._junk_until = 0.0
+        self._limited_until = -math.inf if model.limit is None else math.inf
         self._vain: Counter[int] = Counter()
         self._ever: dict[str, dict[str, Row]] = defaultdict(dict)
         self._recent: dict[str, dict[str, Row]] = defaultdict(dict)
@@ -230,6 +232,11 @@ class Checker:
             model: the views now.
             shows_others: whether they show other items, or more or less of them, and not only so many in some order.
         """
+        if model.limit is not None:
+            self._limited_until = math.inf
+        elif self._model.limit is not None:
+            # A list that was cut then may be away until it changes.
+            self._limited_until = self._clock()
         self._model = model
         if shows_others:
             for record in self._records.values():
@@ -481,7 +488,7 @@ class Checker:
                 expected = expected[: len(known)]
             if known != expected:
                 self.divergences.append(f"{key}: cached {cached}, table {self._model.list_text(rows)}")
-        elif key in self._changed and self._model.limit is None and not self._could_be_too_big(key):
+        elif self._changed.get(key, -math.inf) > self._limited_until and not self._could_be_too_big(key):
             self._compare(key, None, self._model.list_text(rows))
 
     def _compare(self, key: str, cached: str | None, expected: str | None) -> None:
