@@ -82,6 +82,7 @@ class Checker:
         self._handled: dict[int, tuple[float, bool]] = {}
         self._changed: dict[str, float] = {}
         self._lost: dict[str, float] = {}
+        self._lost_while_rebuilt: dict[str, float] = {}
         self._expires: dict[str, float] = {}
         self._looked_at: dict[str, tuple[str, float]] = {}
         self._spoiled: dict[str, tuple[float, bytes | None]] = {}
@@ -198,9 +199,16 @@ class Checker:
         elif self._records[number].poison is None:
             self._change(self._records[number], started)
 
-    def lost(self, key: str) -> None:
-        """Take note that Momento dropped an entry."""
+    def lost(self, key: str, *, while_rebuilt: bool = False) -> None:
+        """Take note that Momento dropped an entry.
+
+        Args:
+            key: its key.
+            while_rebuilt: whether it may be a list that is being rebuilt from what was read before.
+        """
         self._lost[key] = self._clock()
+        if while_rebuilt:
+            self._lost_while_rebuilt[key] = self._clock()
         self._unspoil(key)
 
     def spoiled(self, key: str) -> None:
@@ -530,22 +538,28 @@ class Checker:
 
     def _exempt(self) -> dict[str, set[str]]:
         """The members of each key that the last record to touch them left unknown, for it was given up."""
-        unknown: dict[Place, set[Key]] = defaultdict(set)
+        unknown: dict[Place, dict[Key, float]] = defaultdict(dict)
         for number, record in self._records.items():
             after = self._rows(record.after)
             places = self._touched(record) if record.poison is None else [*self._rows(record.before), *after]
+            started, _ = self._handled.get(number, (0.0, False))
             for place in places:
                 if record.poison is not None or number in self._excused:
-                    unknown[place].add(record.key)
-                elif number in self._acknowledged and number not in self._discarded:
-                    # Who takes a place leaves nothing of others there. Who leaves one that other items may have takes
-                    # only what its last images show: not what a record left there that was given up later.
-                    leaves = place not in after
-                    unknown[place] = unknown[place] if leaves and self._is_shared(place) else set()
+                    unknown[place][record.key] = started
+                elif number not in self._acknowledged or number in self._discarded:
+                    continue
+                elif place in after or not self._is_shared(place):
+                    # Who takes a place leaves nothing of others there, but what came to it later, from another shard.
+                    # Who leaves one that other items may have takes only what its last images show: not what a record
+                    # left there that was given up later.
+                    unknown[place] = {key: at for key, at in unknown[place].items() if at > started}
         exempt: dict[str, set[str]] = defaultdict(set)
         for (key, member), items in unknown.items():
             if items:
                 exempt[key].add(member)
+        for key, at in self._lost_while_rebuilt.items():
+            if self.is_list(key) and at >= self._changed.get(key, 0):
+                exempt[key].update(row.member for row in self._ever[key].values())
         return exempt
 
     def _exempt_missing(self, unordered: Iterable[Place], exempt: Mapping[str, set[str]]) -> None:

@@ -219,6 +219,7 @@ class Invocation:
         making: the bytes that its queries, and the lists which it writes, take of the room for making lists.
         read: how many bytes of each list it holds, of those that it has read and not yet written.
         waits: whether it may have to wait for the index to catch up.
+        queries: whether it has read the table or its index.
         fired: what went wrong with its requests.
     """
 
@@ -230,6 +231,7 @@ class Invocation:
         self.making: list[int] = []
         self.read: dict[str, int] = {}
         self.waits = False
+        self.queries = False
         self.fired: Counter[Fault] = Counter()
         self._stood_still = world.stood_still
         self._world = world
@@ -546,6 +548,7 @@ class _IndexedTable:
 
     async def _page(self, source: RebuildFrom, condition: Mapping[str, Any], after: Mapping[str, Any] | None) -> Page:
         world = self._world
+        self._invocation.queries = True
         # A query is slower than Momento, which leaves time for the index to change from page to page.
         await asyncio.sleep(min(QUERY_SECONDS, 5 * world.latency()))
         if world.next_fault((Fault.QUERY_FAILED,)):
@@ -759,7 +762,7 @@ class World:
     def _drop(self, key: str) -> None:
         self.engine.evict(CACHE, key.encode())
         self.note(key)
-        self.checker.lost(key)
+        self.checker.lost(key, while_rebuilt=any(each.queries for each in self.invocations))
 
     def spoil(self, which: int, junk: bytes) -> None:
         """Let another program overwrite a list: one that can be rebuilt, or one whose records are given up soon.
