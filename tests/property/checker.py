@@ -81,6 +81,7 @@ class Checker:
         self._excused: set[int] = set()
         self._handled: dict[int, tuple[float, bool]] = {}
         self._changed: dict[str, float] = {}
+        self._changed_places: dict[Place, float] = {}
         self._lost: dict[str, float] = {}
         self._lost_while_rebuilt: dict[str, float] = {}
         self._expires: dict[str, float] = {}
@@ -533,6 +534,7 @@ class Checker:
         """
         after = self._rows(record.after)
         for place in self._touched(record):
+            self._changed_places[place] = started
             if self.is_list(place[0]) or place in after:
                 self._changed[place[0]] = started
 
@@ -558,8 +560,8 @@ class Checker:
             if items:
                 exempt[key].add(member)
         for key, at in self._lost_while_rebuilt.items():
-            if self.is_list(key) and at >= self._changed.get(key, 0):
-                exempt[key].update(row.member for row in self._ever[key].values())
+            members = {row.member for row in self._ever.get(key, {}).values()} - {""}
+            exempt[key].update(member for member in members if at >= self._changed_places.get((key, member), 0))
         return exempt
 
     def _exempt_missing(self, unordered: Iterable[Place], exempt: Mapping[str, set[str]]) -> None:
