@@ -805,6 +805,26 @@ def test_answers_that_are_not_one_for_each_entry_say_nothing_of_any(answers: int
         use(server, lambda cache: cache.matching({"k": lambda _: True}))
 
 
+@pytest.mark.parametrize(
+    ("says", "cause"),
+    [("", "failed to connect to all addresses"), ("; last error: one; last error: two", "two")],
+    ids=["no cause", "a cause of another"],
+)
+def test_the_last_cause_that_there_is_no_connection_is_named(says: str, cause: str) -> None:
+    class Unconnected(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+        async def intercept_service(self, *_: Any) -> Any:
+            async def end(_: Any, context: Any) -> None:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, f"failed to connect to all addresses{says}")
+
+            return grpc.unary_unary_rpc_method_handler(end)
+
+    with (
+        MomentoServer(caches=["pizza"], interceptors=[Unconnected()]) as server,
+        pytest.raises(TransientError, match=rf"\(CONNECTION_ERROR: {cause}\)$"),
+    ):
+        use(server, lambda cache: cache.delete("k"))
+
+
 def test_requests_under_way_outlive_a_renewal(server: MomentoServer) -> None:
     server.required_keys = frozenset()
     server.faults.add(Fault(rpc="SetBatch", delay_ms=300))
