@@ -19,6 +19,7 @@ from handler.settings import load
 try:
     from handler.momento_cache import MomentoCache
 except Exception:
+    # Which error it is depends on the library and its version. Where no other one is to blame, it stays what it is.
     libraries.check()
     raise
 

@@ -26,10 +26,11 @@ MAXIMUM_TTL_SECONDS = 31_536_000
 """A year: far more than Momento allows, and far less than what no clock can count."""
 
 MAXIMUM_TIMEOUT_SECONDS = 900
+"""The longest that Lambda lets a function run."""
 
 MINIMUM_REQUEST_SECONDS = 0.5
 MAXIMUM_REQUEST_SECONDS = 5
-"""The longest that Lambda lets a function run."""
+"""How long a request to Momento may be allowed to take: several have to fit into the least `timeout`, 20 s."""
 
 MAXIMUM_HASH_KEY_BYTES = 2_048
 MAXIMUM_RANGE_KEY_BYTES = 1_024
